@@ -1,0 +1,129 @@
+//! One result on its way to one destination: states, classification of answers, back-off.
+
+use crate::UnixMs;
+use crate::status::DimseStatus;
+use serde::{Deserialize, Serialize};
+
+/// Where a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryState {
+    /// Waiting for `next_at`.
+    Scheduled,
+    /// An association carries it now; the lease ends if the process dies.
+    Sending,
+    /// The destination answered success or a warning.
+    Accepted,
+    /// The destination committed to keep it (Storage Commitment).
+    Committed,
+    /// The destination refused it for good; shown, replayable by hand.
+    Refused,
+    /// Given up by an operator.
+    Dead,
+}
+
+impl DeliveryState {
+    /// The word in rows and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Sending => "sending",
+            Self::Accepted => "accepted",
+            Self::Committed => "committed",
+            Self::Refused => "refused",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Scheduled, Self::Sending, Self::Accepted, Self::Committed, Self::Refused, Self::Dead]
+            .into_iter()
+            .find(|s| s.as_str() == word)
+    }
+}
+
+/// What an attempt to send one object ended with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// The peer answered the C-STORE request.
+    Answered(DimseStatus),
+    /// The peer accepted no presentation context for the SOP class.
+    NoPresentationContext,
+    /// The association was refused for good (A-ASSOCIATE-RJ, permanent).
+    RejectedPermanent,
+    /// Everything that may be over soon: no connection, time-out, abort, transient refusal.
+    Unreachable,
+}
+
+/// What follows from an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Accepted,
+    /// Try again later, without a limit on the number of tries.
+    Retry,
+    /// Trying again would not help until somebody changes something.
+    Refused,
+}
+
+impl Outcome {
+    /// The table of PS3.7 annex C and PS3.4 table B.2-1.
+    ///
+    /// 0x0111 is success here: results have deterministic UIDs and bytes, so a duplicate at the
+    /// destination is our own object. A permanent association refusal is retried slowly, since
+    /// PACS administrators correct AE titles without telling anybody.
+    #[must_use]
+    pub const fn classify(attempt: Attempt) -> Self {
+        match attempt {
+            Attempt::Answered(s) if s.is_stored() => Self::Accepted,
+            Attempt::Answered(DimseStatus::DUPLICATE_SOP_INSTANCE) => Self::Accepted,
+            Attempt::Answered(DimseStatus(0x0110 | 0x0213 | 0xA700..=0xA7FF)) => Self::Retry,
+            Attempt::Answered(_) | Attempt::NoPresentationContext => Self::Refused,
+            Attempt::RejectedPermanent | Attempt::Unreachable => Self::Retry,
+        }
+    }
+}
+
+/// Longest wait between two attempts: 15 minutes.
+pub const MAX_BACKOFF_MS: i64 = 15 * 60 * 1_000;
+
+/// Exponential back-off with full jitter: `jitter` in 0..1 picks a point between half a second and
+/// the ceiling of this attempt (1 s doubling, capped at [`MAX_BACKOFF_MS`]).
+#[must_use]
+pub fn next_attempt(now: UnixMs, attempts: i64, jitter: f64) -> UnixMs {
+    let exponent = u32::try_from(attempts.clamp(0, 20)).unwrap_or(0);
+    let ceiling = (1_000 * 2_i64.pow(exponent)).min(MAX_BACKOFF_MS);
+    let spread = (ceiling - 500) as f64 * jitter.clamp(0.0, 1.0);
+    now + 500 + spread as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_classified_by_the_table() {
+        let of = |code| Outcome::classify(Attempt::Answered(DimseStatus(code)));
+        for stored in [0x0000, 0xB000, 0xB006, 0xB007, 0x0107, 0x0111] {
+            assert_eq!(of(stored), Outcome::Accepted, "{stored:04X}");
+        }
+        for later in [0xA700, 0xA702, 0x0110, 0x0213] {
+            assert_eq!(of(later), Outcome::Retry, "{later:04X}");
+        }
+        for never in [0x0122, 0x0124, 0xA900, 0xC000, 0xC123] {
+            assert_eq!(of(never), Outcome::Refused, "{never:04X}");
+        }
+        assert_eq!(Outcome::classify(Attempt::Unreachable), Outcome::Retry);
+        assert_eq!(Outcome::classify(Attempt::NoPresentationContext), Outcome::Refused);
+    }
+
+    #[test]
+    fn backoff_grows_and_is_capped() {
+        assert_eq!(next_attempt(0, 1, 0.0), 500);
+        assert_eq!(next_attempt(0, 1, 1.0), 2_000);
+        assert_eq!(next_attempt(0, 60, 1.0), MAX_BACKOFF_MS);
+    }
+}

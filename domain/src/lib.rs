@@ -1,0 +1,30 @@
+//! The pure heart of Centinela: types, state machines, the gate and the builders of result objects.
+//!
+//! Nothing here reads a file, a socket or the clock, so everything here can be tested by values.
+//! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`]), what was received
+//! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
+//! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
+//! [`delivery`]).
+
+pub mod ae;
+pub mod code;
+pub mod delivery;
+pub mod evidence;
+pub mod finding;
+pub mod gate;
+pub mod header;
+pub mod implementation;
+pub mod instance;
+pub mod job;
+pub mod phi;
+pub mod prediction;
+pub mod profile;
+pub mod result;
+pub mod scan;
+pub mod status;
+pub mod study;
+pub mod text;
+pub mod uid;
+
+/// Milliseconds since 1970-01-01T00:00:00Z. The clock is injected by the application.
+pub type UnixMs = i64;

@@ -1,0 +1,169 @@
+//! Result objects: SR, GSPS and SC built from values alone.
+//!
+//! The same input always gives the same UIDs and the same bytes; nothing here reads a clock.
+
+mod canvas;
+mod copy;
+mod dataset;
+mod gsps;
+mod modules;
+mod notice;
+mod overlay;
+mod sc;
+mod sr;
+mod sr_content;
+mod sr_tree;
+mod validity;
+
+use crate::UnixMs;
+use crate::evidence::{ImageOutcome, StudyImage};
+use crate::prediction::ModelRef;
+use crate::profile::ResultKind;
+use crate::uid::Uid;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+pub use notice::{Language, UnknownLanguage};
+
+/// Who we are, as result objects say it (General Equipment, TID 1004).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Manufacturer (0008,0070).
+    pub manufacturer: String,
+    /// Manufacturer's Model Name (0008,1090).
+    pub model_name: String,
+    /// Software Versions (0018,1020).
+    pub version: String,
+    /// Device Serial Number (0018,1000), stable for one installation.
+    pub serial_number: String,
+    /// Device Observer UID (121012, DCM), stable for one installation.
+    pub device: Uid,
+    /// Our AE title, for the file meta information.
+    pub ae_title: String,
+}
+
+/// A report of the previous revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Predecessor {
+    /// Its Series Instance UID.
+    pub series: Uid,
+    /// Its SOP Class UID.
+    pub sop_class: Uid,
+    /// Its SOP Instance UID.
+    pub sop_instance: Uid,
+}
+
+/// What all objects of one revision share.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// The installation.
+    pub node: Node,
+    /// The model that the revision was analysed with.
+    pub model: ModelRef,
+    /// Digest or name of the threshold set, part of every UID.
+    pub threshold_set: String,
+    /// Language of the texts.
+    pub language: Language,
+    /// Study Instance UID.
+    pub study: Uid,
+    /// Revision of the study, from 1.
+    pub revision: i64,
+    /// When the revision closed: every date in the objects. Written in the time zone that the film
+    /// declares (its own dates and times are copied beside it), else as UTC with offset `+0000`.
+    pub closed_at: UnixMs,
+    /// The report that this revision replaces.
+    pub predecessor: Option<Predecessor>,
+}
+
+/// One finished object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultObject {
+    /// Its kind.
+    pub kind: ResultKind,
+    /// SOP Class UID.
+    pub sop_class: Uid,
+    /// SOP Instance UID.
+    pub sop_instance: Uid,
+    /// Series Instance UID.
+    pub series: Uid,
+    /// The film, for the kinds that exist once for each image.
+    pub source: Option<Uid>,
+    /// Whether it reports that nothing was analysed.
+    pub not_analyzed: bool,
+    /// The DICOM Part 10 file, Explicit VR Little Endian.
+    pub bytes: Vec<u8>,
+}
+
+/// A source value that is invalid for its VR and was left out of the results.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// The film.
+    pub source: Uid,
+    /// The attribute, `(gggg,eeee) Keyword`. Never the value.
+    pub attribute: String,
+}
+
+/// The objects of one revision.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Built {
+    /// In the order of delivery: SR, then GSPS and SC image by image.
+    pub objects: Vec<ResultObject>,
+    /// What could not be copied.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// An object could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There was no image at all.
+    #[error("no image to report on")]
+    NoImage,
+    /// The data set could not be written.
+    #[error("cannot encode the {kind} object: {reason}")]
+    Encode {
+        /// The kind.
+        kind: ResultKind,
+        /// What the encoder said; never a value.
+        reason: String,
+    },
+}
+
+/// Builds the objects of the wanted kinds for one revision of a study.
+///
+/// With at least one analysed image: one SR for the study, one GSPS for each image with regions,
+/// one SC for each analysed image. Without any: the not-analysed SR, whatever kinds are wanted.
+/// Instances that are no images (neither Rows nor Pixel Data) are not reported on.
+///
+/// # Errors
+/// [`BuildError`] if there is no image or an object cannot be encoded.
+pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> Result<Built, BuildError> {
+    let is_image = |image: &&StudyImage| image.source.header.has_pixels || image.source.header.rows.is_some();
+    let images: Vec<&StudyImage> = images.iter().filter(is_image).collect();
+    if images.is_empty() {
+        return Err(BuildError::NoImage);
+    }
+    let mut built = Built::default();
+    let mut left_out = BTreeSet::new();
+    let analyzed = |image: &&StudyImage| matches!(image.outcome, ImageOutcome::Analyzed { .. });
+    if kinds.contains(&ResultKind::Sr) || !images.iter().any(analyzed) {
+        built.objects.push(sr::build(context, &images, &mut left_out)?);
+    }
+    let (mut states, mut captures) = (0, 0);
+    for image in &images {
+        let ImageOutcome::Analyzed { findings, picture } = &image.outcome else { continue };
+        if kinds.contains(&ResultKind::Gsps) && findings.has_regions() {
+            states += 1;
+            built.objects.push(gsps::build(context, &images, &image.source, findings, states, &mut left_out)?);
+        }
+        if kinds.contains(&ResultKind::Sc) {
+            captures += 1;
+            let film = (&image.source, findings, picture);
+            built.objects.push(sc::build(context, &images, film, captures, &mut left_out)?);
+        }
+    }
+    built.left_out = left_out.into_iter().collect();
+    Ok(built)
+}
+
+#[cfg(test)]
+mod tests;

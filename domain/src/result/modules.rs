@@ -1,0 +1,210 @@
+//! Modules that all result objects share: series, equipment, SOP Common and the derived UIDs
+//! (PS3.3 C.7.3.1, C.7.5.1, C.12.1).
+
+use super::Context;
+use super::copy::Copier;
+use super::dataset::Dataset;
+use super::validity::timezone_minutes;
+use crate::code::Code;
+use crate::evidence::StudyImage;
+use crate::profile::ResultKind;
+use crate::uid::Uid;
+use dicom_core::VR;
+use dicom_dictionary_std::tags;
+use std::collections::BTreeSet;
+
+/// Series numbers of a fresh study; each kind keeps its last digit.
+const SERIES_NUMBER_BASE: i32 = 9000;
+
+/// The identity of one object: everything that distinguishes it from the study's others.
+pub(super) struct Identity {
+    pub(super) kind: ResultKind,
+    pub(super) class: Uid,
+    pub(super) instance: Uid,
+    pub(super) series: Uid,
+    pub(super) series_number: i32,
+    pub(super) instance_number: usize,
+    pub(super) not_analyzed: bool,
+}
+
+impl Identity {
+    /// Derives the UIDs: the same revision of the same study gives the same ones for ever.
+    pub(super) fn derive(
+        context: &Context,
+        images: &[&StudyImage],
+        kind: ResultKind,
+        film: Option<(&Uid, usize)>,
+        not_analyzed: bool,
+    ) -> Self {
+        let (class, digit) = match kind {
+            ResultKind::Sr => ("1.2.840.10008.5.1.4.1.1.88.34", 1),
+            ResultKind::Gsps => ("1.2.840.10008.5.1.4.1.1.11.1", 2),
+            ResultKind::Sc => ("1.2.840.10008.5.1.4.1.1.7", 3),
+        };
+        let revision = context.revision.to_string();
+        let model = &context.model;
+        let word = if not_analyzed { "not-analyzed" } else { kind.as_str() };
+        let key = |what: &str, film: &str| {
+            Uid::derive(&[
+                what,
+                context.study.as_str(),
+                &revision,
+                film,
+                &model.name,
+                &model.version,
+                &model.weights_sha256,
+                &context.threshold_set,
+                word,
+                class,
+                context.language.as_str(),
+            ])
+        };
+        Self {
+            kind,
+            // The texts above are valid UIDs, so parsing cannot fail; derive is a fallback only.
+            class: Uid::parse(class).unwrap_or_else(|_| Uid::derive(&[class])),
+            instance: key("instance", film.map_or("", |(uid, _)| uid.as_str())),
+            series: key("series", ""),
+            series_number: free_series_number(images, digit),
+            instance_number: film.map_or(1, |(_, number)| number),
+            not_analyzed,
+        }
+    }
+}
+
+/// The first number that no source series has.
+fn free_series_number(images: &[&StudyImage], digit: i32) -> i32 {
+    let taken: BTreeSet<i32> = images.iter().filter_map(|image| image.source.header.series_number).collect();
+    (0..).map(|step| SERIES_NUMBER_BASE + digit + 10 * step).find(|n| !taken.contains(n)).unwrap_or(digit)
+}
+
+/// The revision's closing time as DICOM writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) date: String,
+    pub(super) time: String,
+    pub(super) offset: String,
+}
+
+impl Stamp {
+    /// In the time zone that the film declares, since its own dates and times are copied; in UTC
+    /// where it declares none.
+    pub(super) fn new(context: &Context, copier: &mut Copier<'_>) -> Self {
+        let declared = copier.value(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH);
+        let minutes = declared.as_deref().and_then(timezone_minutes).unwrap_or(0);
+        Self::at(context.closed_at, minutes)
+    }
+
+    fn at(unix_ms: i64, offset_minutes: i32) -> Self {
+        let seconds = unix_ms.div_euclid(1000) + i64::from(offset_minutes) * 60;
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let sign = if offset_minutes < 0 { '-' } else { '+' };
+        let offset = offset_minutes.abs();
+        Self {
+            date: format!("{year:04}{month:02}{day:02}"),
+            time: format!("{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60),
+            offset: format!("{sign}{:02}{:02}", offset / 60, offset % 60),
+        }
+    }
+
+    /// For people: `2026-11-24 02:00 UTC+0000`.
+    pub(super) fn readable(&self) -> String {
+        let (d, t) = (&self.date, &self.time);
+        let zone = if self.offset == "+0000" { "UTC".to_owned() } else { format!("UTC{}", self.offset) };
+        format!("{}-{}-{} {}:{} {zone}", &d[..4], &d[4..6], &d[6..], &t[..2], &t[2..4])
+    }
+}
+
+/// Days since 1970-01-01 to a date of the proleptic Gregorian calendar. Eras of 400 years begin on
+/// 1 March, so that the leap day is the last of its year.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+/// Starts an object with everything that all kinds share.
+pub(super) fn start(context: &Context, identity: &Identity, copier: &mut Copier<'_>, stamp: &Stamp) -> Dataset {
+    let mut ds = Dataset::new();
+    ds.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+    copier.patient_and_study(&mut ds);
+    ds.uid(tags::STUDY_INSTANCE_UID, &context.study);
+    let modality = match identity.kind {
+        ResultKind::Sr => "SR",
+        ResultKind::Gsps => "PR",
+        ResultKind::Sc => "OT",
+    };
+    ds.text(tags::MODALITY, VR::CS, modality)
+        .uid(tags::SERIES_INSTANCE_UID, &identity.series)
+        .number(tags::SERIES_NUMBER, identity.series_number)
+        .text(tags::SERIES_DATE, VR::DA, &stamp.date)
+        .text(tags::SERIES_TIME, VR::TM, &stamp.time)
+        .text(tags::SERIES_DESCRIPTION, VR::LO, context.language.series(identity.kind, identity.not_analyzed))
+        .number(tags::INSTANCE_NUMBER, identity.instance_number);
+    ds.text(tags::MANUFACTURER, VR::LO, &context.node.manufacturer)
+        .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &context.node.model_name)
+        .text(tags::SOFTWARE_VERSIONS, VR::LO, &context.node.version)
+        .text(tags::DEVICE_SERIAL_NUMBER, VR::LO, &context.node.serial_number);
+    ds.uid(tags::SOP_CLASS_UID, &identity.class)
+        .uid(tags::SOP_INSTANCE_UID, &identity.instance)
+        .text(tags::INSTANCE_CREATION_DATE, VR::DA, &stamp.date)
+        .text(tags::INSTANCE_CREATION_TIME, VR::TM, &stamp.time)
+        .text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, &stamp.offset);
+    if identity.kind != ResultKind::Gsps {
+        ds.text(tags::CONTENT_DATE, VR::DA, &stamp.date).text(tags::CONTENT_TIME, VR::TM, &stamp.time);
+    }
+    if identity.kind != ResultKind::Sr {
+        // An unpaired body part keeps Laterality (type 2C) out of the General Series module.
+        ds.text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST");
+    }
+    ds
+}
+
+/// Contributing Equipment Sequence item for the modality that took the film; needs its maker.
+pub(super) fn acquisition_equipment(copier: &mut Copier<'_>) -> Option<Dataset> {
+    let manufacturer = copier.value(tags::MANUFACTURER, VR::LO)?;
+    let mut item = Dataset::new();
+    item.code(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, &Code::dcm("109101", "Acquisition Equipment")).text(
+        tags::MANUFACTURER,
+        VR::LO,
+        &manufacturer,
+    );
+    for (tag, vr) in [
+        (tags::INSTITUTION_NAME, VR::LO),
+        (tags::STATION_NAME, VR::SH),
+        (tags::MANUFACTURER_MODEL_NAME, VR::LO),
+        (tags::DEVICE_SERIAL_NUMBER, VR::LO),
+    ] {
+        copier.copy(&mut item, tag, vr, super::copy::Need::Optional);
+    }
+    if let Some(versions) = copier.values(tags::SOFTWARE_VERSIONS, VR::LO, usize::MAX) {
+        let versions: Vec<&str> = versions.iter().map(String::as_str).collect();
+        item.texts(tags::SOFTWARE_VERSIONS, VR::LO, &versions);
+    }
+    Some(item)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_come_from_unix_time_and_the_declared_zone() {
+        let at = |ms, minutes| {
+            let stamp = Stamp::at(ms, minutes);
+            (stamp.date, stamp.time, stamp.offset)
+        };
+        let expect = |d: &str, t: &str, o: &str| (d.to_owned(), t.to_owned(), o.to_owned());
+        assert_eq!(at(0, 0), expect("19700101", "000000", "+0000"));
+        assert_eq!(at(951_782_399_999, 0), expect("20000228", "235959", "+0000"));
+        assert_eq!(at(951_782_400_000, 0), expect("20000229", "000000", "+0000"));
+        assert_eq!(at(1_795_485_600_000, 60), expect("20261124", "030000", "+0100"));
+        assert_eq!(at(1_795_485_600_000, -210), expect("20261123", "223000", "-0330"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Reports: their tree, their flags and their references.
+
+use super::*;
+
+/// The content tree as text, one item a line.
+fn dump(ds: &InMemDicomObject) -> String {
+    fn code(ds: &InMemDicomObject, tag: Tag) -> String {
+        items(ds, tag).first().map_or_else(String::new, |c| {
+            format!(
+                "({}, {}, {})",
+                text(c, tags::CODE_VALUE),
+                text(c, tags::CODING_SCHEME_DESIGNATOR),
+                text(c, tags::CODE_MEANING)
+            )
+        })
+    }
+    fn line(ds: &InMemDicomObject, depth: usize, out: &mut String) {
+        let kind = text(ds, tags::VALUE_TYPE);
+        let value = match kind.as_str() {
+            "CODE" => code(ds, tags::CONCEPT_CODE_SEQUENCE),
+            "TEXT" => format!("{:?}", text(ds, tags::TEXT_VALUE)),
+            "UIDREF" => text(ds, tags::UID),
+            "NUM" => {
+                let measured = &items(ds, tags::MEASURED_VALUE_SEQUENCE)[0];
+                let unit = code(measured, tags::MEASUREMENT_UNITS_CODE_SEQUENCE);
+                format!("{} {unit}", text(measured, tags::NUMERIC_VALUE))
+            }
+            "SCOORD" => format!("{} {:?}", text(ds, tags::GRAPHIC_TYPE), floats(ds, tags::GRAPHIC_DATA)),
+            "IMAGE" => text(&items(ds, tags::REFERENCED_SOP_SEQUENCE)[0], tags::REFERENCED_SOP_INSTANCE_UID),
+            _ => {
+                let template = items(ds, tags::CONTENT_TEMPLATE_SEQUENCE).first();
+                template.map_or_else(String::new, |t| format!("TID {}", text(t, tags::TEMPLATE_IDENTIFIER)))
+            }
+        };
+        let relation = text(ds, tags::RELATIONSHIP_TYPE);
+        let name = code(ds, tags::CONCEPT_NAME_CODE_SEQUENCE);
+        let words = [relation, kind, name, value].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>();
+        out.push_str(&format!("{}{}\n", "  ".repeat(depth), words.join(" ")));
+        for child in items(ds, tags::CONTENT_SEQUENCE) {
+            line(child, depth + 1, out);
+        }
+    }
+    let mut out = String::new();
+    line(ds, 0, &mut out);
+    out
+}
+
+fn report(context: &Context, images: &[StudyImage]) -> InMemDicomObject {
+    built(context, images, ResultKind::Sr).remove(0)
+}
+
+fn lateral() -> SkipReason {
+    SkipReason::View { found: crate::gate::ViewFound::Lateral }
+}
+
+#[test]
+fn the_tree_of_a_findings_report() {
+    let images = [analyzed(plain_film("a", PORTRAIT), positive()), skipped(plain_film("b", LANDSCAPE), lateral())];
+    insta::assert_snapshot!("findings", dump(&report(&context(), &images)));
+}
+
+#[test]
+fn the_tree_of_a_not_analyzed_report_in_spanish() {
+    let images = [skipped(plain_film("a", PORTRAIT), lateral())];
+    let context = Context { language: Language::Spanish, ..context() };
+    insta::assert_snapshot!("not_analyzed", dump(&report(&context, &images)));
+}
+
+#[test]
+fn a_group_for_each_absent_label_and_each_region() {
+    let tree = dump(&report(&context(), &[analyzed(plain_film("a", PORTRAIT), positive())]));
+    // Two regions of one label, one present label without regions, one absent label.
+    assert_eq!(tree.matches("Measurement Group").count(), 4);
+    assert_eq!(tree.matches("TID 1410").count(), 2);
+    assert_eq!(tree.matches("(52101004, SCT, Present)").count(), 3);
+    assert_eq!(tree.matches("(2667000, SCT, Absent)").count(), 1);
+    assert!(tree.contains("91.3 (%, UCUM, Percent)") && tree.contains("operating_point=0.5"));
+}
+
+#[test]
+fn a_failed_film_makes_the_report_partial_and_a_refused_one_does_not() {
+    for (reason, flag) in [(lateral(), "COMPLETE"), (SkipReason::Decode, "PARTIAL")] {
+        let images = [analyzed(plain_film("a", PORTRAIT), negative()), skipped(plain_film("b", PORTRAIT), reason)];
+        let ds = report(&context(), &images);
+        assert_eq!(text(&ds, tags::COMPLETION_FLAG), flag);
+        assert_eq!(text(&ds, tags::VERIFICATION_FLAG), "UNVERIFIED");
+        assert_eq!(text(&ds, tags::PRELIMINARY_FLAG), "PRELIMINARY");
+    }
+}
+
+#[test]
+fn without_any_analyzed_film_one_group_says_why() {
+    for (reason, code) in [(lateral(), "111225"), (SkipReason::Decode, "111224")] {
+        let images = [skipped(plain_film("a", PORTRAIT), lateral()), skipped(plain_film("b", PORTRAIT), reason)];
+        let result = build(&context(), &images, &[ResultKind::Sc]).unwrap();
+        assert_eq!(result.objects.len(), 1);
+        assert!(result.objects[0].not_analyzed && result.objects[0].kind == ResultKind::Sr);
+        let tree = dump(&read(&result.objects[0]));
+        assert_eq!(tree.matches("Measurement Group").count(), 1);
+        assert!(tree.contains(&format!("({code}, DCM,")), "{tree}");
+        assert!(!tree.contains("NUM (111012") && !tree.contains("SCOORD"));
+    }
+}
+
+#[test]
+fn the_evidence_is_exactly_what_the_content_refers_to() {
+    let images = [analyzed(plain_film("a", PORTRAIT), positive()), skipped(plain_film("b", LANDSCAPE), lateral())];
+    let ds = report(&context(), &images);
+    let mut used = BTreeSet::new();
+    for child in items(&ds, tags::CONTENT_SEQUENCE) {
+        everywhere(child, &mut |item| {
+            used.insert(text(item, tags::REFERENCED_SOP_INSTANCE_UID));
+        });
+    }
+    used.remove("");
+    let mut listed = BTreeSet::new();
+    for evidence in items(&ds, tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE) {
+        everywhere(evidence, &mut |item| {
+            listed.insert(text(item, tags::REFERENCED_SOP_INSTANCE_UID));
+        });
+    }
+    listed.remove("");
+    assert_eq!(used, listed);
+    assert_eq!(used.len(), 2);
+}
+
+#[test]
+fn a_later_revision_names_its_predecessor() {
+    let images = [analyzed(plain_film("a", PORTRAIT), negative())];
+    assert!(report(&context(), &images).get(tags::PREDECESSOR_DOCUMENTS_SEQUENCE).is_none());
+    let uid = |text: &str| Uid::derive(&[text]);
+    let predecessor = Predecessor { series: uid("s"), sop_class: uid("c"), sop_instance: uid("i") };
+    let later = Context { revision: 2, predecessor: Some(predecessor), ..context() };
+    let ds = report(&later, &images);
+    let study = &items(&ds, tags::PREDECESSOR_DOCUMENTS_SEQUENCE)[0];
+    let series = &items(study, tags::REFERENCED_SERIES_SEQUENCE)[0];
+    assert_eq!(text(series, tags::SERIES_INSTANCE_UID), uid("s").as_str());
+    let instance = &items(series, tags::REFERENCED_SOP_SEQUENCE)[0];
+    assert_eq!(text(instance, tags::REFERENCED_SOP_INSTANCE_UID), uid("i").as_str());
+}
+
+#[test]
+fn the_order_that_the_film_answered_is_referenced() {
+    let ds = report(&context(), &[analyzed(plain_film("a", PORTRAIT), negative())]);
+    assert_eq!(text(&items(&ds, tags::REFERENCED_REQUEST_SEQUENCE)[0], tags::ACCESSION_NUMBER), "ACC1");
+    let anonymous = film("a", PORTRAIT, |ds| {
+        ds.put(element(tags::ACCESSION_NUMBER, VR::SH, ""));
+    });
+    let ds = report(&context(), &[analyzed(anonymous, negative())]);
+    assert!(ds.get(tags::REFERENCED_REQUEST_SEQUENCE).is_none());
+}
