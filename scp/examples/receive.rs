@@ -1,0 +1,77 @@
+//! A minimal C-STORE receiver: keeps each instance as `<SOP Instance UID>.dcm` in a folder, synced
+//! before success is answered (PS3.4 annex B). Usage: `receive PORT FOLDER [max associations]`.
+#![expect(clippy::print_stdout, reason = "a command line program")]
+
+use centinela_domain::ae::AeTitle;
+use centinela_domain::status::DimseStatus;
+use centinela_domain::uid::Uid;
+use centinela_scp::{
+    AssociationEvent, CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler, StoreRequest,
+};
+use std::error::Error;
+use std::fs::{File, rename};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+struct Folder(PathBuf);
+
+impl StoreHandler for Folder {
+    async fn admit(&self, _: &StoreRequest) -> Result<(), DimseStatus> {
+        Ok(())
+    }
+
+    async fn store(&self, received: ReceivedInstance) -> DimseStatus {
+        let folder = self.0.clone();
+        let target = folder.join(format!("{}.dcm", received.request.sop_instance));
+        let durable = tokio::task::spawn_blocking(move || {
+            let spooled = received.spooled;
+            spooled.file.sync_data()?;
+            rename(&spooled.path, &target)?;
+            spooled.keep();
+            File::open(&folder)?.sync_all()
+        });
+        match durable.await {
+            Ok(Ok(())) => DimseStatus::SUCCESS,
+            _ => DimseStatus::OUT_OF_RESOURCES,
+        }
+    }
+
+    fn observe(&self, event: AssociationEvent) {
+        println!("{} {:?} {:?}", event.peer, event.calling.map(String::from), event.change);
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let port: u16 = arguments.next().ok_or("PORT is missing")?.parse()?;
+    let folder = PathBuf::from(arguments.next().ok_or("FOLDER is missing")?);
+    let mut limits = Limits::default();
+    if let Some(most) = arguments.next() {
+        limits.associations = most.parse()?;
+    }
+    let policy = Policy {
+        ae_title: AeTitle::parse("RECEIVE")?,
+        called: CalledRule::Any,
+        callers: CallerRule::Any,
+        accept_any_abstract_syntax: true,
+        spool: folder.join("spool"),
+        limits,
+        implementation_class_uid: Uid::derive(&["example", "receive"]),
+        implementation_version: "RECEIVE".to_owned(),
+        drain_timeout: Duration::from_secs(5),
+    };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    println!("listening port={}", listener.local_addr()?.port());
+    let stop = CancellationToken::new();
+    let signal = stop.clone();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            signal.cancel();
+        }
+    });
+    centinela_scp::serve(listener, Arc::new(policy), Arc::new(Folder(folder)), stop).await?;
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! A minimal C-STORE sender: `send AE HOST PORT FILES...`, or only C-ECHO without files
+//! (PS3.4 annexes A and B). Data sets are sent as the files hold them.
+#![expect(clippy::print_stdout, reason = "a command line program")]
+
+use centinela_domain::ae::AeTitle;
+use centinela_domain::uid::Uid;
+use centinela_scp::{ProposedContext, Remote, Requestor, RequestorOptions, part10_parts};
+use std::error::Error;
+use std::time::Duration;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let remote = Remote {
+        ae_title: AeTitle::parse(&arguments.next().ok_or("AE is missing")?)?,
+        host: arguments.next().ok_or("HOST is missing")?,
+        port: arguments.next().ok_or("PORT is missing")?.parse()?,
+    };
+    let options = RequestorOptions {
+        calling: AeTitle::parse("SEND")?,
+        connect_timeout: Duration::from_secs(5),
+        response_timeout: Duration::from_secs(30),
+        max_pdu: 131_072,
+        implementation_class_uid: Uid::derive(&["example", "send"]),
+        implementation_version: "SEND".to_owned(),
+    };
+    let files: Vec<Vec<u8>> = arguments.map(std::fs::read).collect::<Result<_, _>>()?;
+    let mut contexts = vec![ProposedContext::verification()];
+    for file in &files {
+        let (abstract_syntax, _, syntax, _) = part10_parts(file)?;
+        let context = ProposedContext { abstract_syntax, transfer_syntaxes: vec![syntax] };
+        if !contexts.contains(&context) {
+            contexts.push(context);
+        }
+    }
+    let mut requestor = Requestor::open(&remote, &options, &contexts).await?;
+    println!("C-ECHO {}", requestor.echo().await?);
+    for file in &files {
+        let (class, instance, syntax, offset) = part10_parts(file)?;
+        match requestor.store(&class, &instance, &syntax, &file[offset..]).await {
+            Ok(status) => println!("C-STORE {status} {instance}"),
+            Err(error) => println!("{error}"),
+        }
+    }
+    requestor.release().await;
+    Ok(())
+}

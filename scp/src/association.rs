@@ -1,0 +1,316 @@
+//! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on, and the Verification
+//! and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes A and B).
+//!
+//! Messages are served one after the other, as without an asynchronous operations window.
+
+use crate::command::{COMMAND_LIMIT, CommandSet, field, response};
+use crate::handler::{
+    AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
+    StoreRequest,
+};
+use crate::message::send_message;
+use crate::negotiation::{Context, Negotiated, Proposal, VERIFICATION};
+use crate::part10::FileMeta;
+use crate::policy::Policy;
+use crate::rejection::Rejection;
+use crate::spool::SpoolWriter;
+use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
+use centinela_domain::ae::AeTitle;
+use centinela_domain::status::DimseStatus;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+/// One connection and what is known of its peer.
+pub(crate) struct Association<H> {
+    pub(crate) policy: Arc<Policy>,
+    pub(crate) handler: Arc<H>,
+    pub(crate) id: AssociationId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) calling: Option<AeTitle>,
+    pub(crate) called: Option<AeTitle>,
+    /// Permits for open associations, shared by all connections.
+    pub(crate) places: Arc<Semaphore>,
+    /// Cuts the association short.
+    pub(crate) halt: CancellationToken,
+}
+
+/// How the peer ended an association in good order.
+pub(crate) enum Ending {
+    /// A-RELEASE.
+    Released,
+    /// We sent A-ASSOCIATE-RJ.
+    Rejected,
+}
+
+impl<H: StoreHandler> Association<H> {
+    /// Serves the association until it ends. The caller tells the peer of a fault.
+    pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> Result<Ending, Fault> {
+        let limits = &self.policy.limits;
+        let (_, pdu) = wire.association_pdu(&[kind::ASSOCIATE_RQ], limits.request_bytes, limits.artim).await?;
+        let proposal = Proposal::decode(&pdu)?;
+        self.calling = proposal.calling.clone();
+        self.called = proposal.called.clone();
+        let decision = proposal.answer(&self.policy, self.peer.ip()).and_then(|accepted| {
+            let place = self.places.clone().try_acquire_owned();
+            place.map(|place| (accepted, place)).map_err(|_| Rejection::LOCAL_LIMIT)
+        });
+        let ((negotiated, accept), _place): (_, OwnedSemaphorePermit) = match decision {
+            Ok(accepted) => accepted,
+            Err(rejection) => {
+                self.tell(AssociationChange::Rejected(rejection));
+                wire.send(&rejection.pdu(), self.policy.limits.stall).await?;
+                return Ok(Ending::Rejected);
+            }
+        };
+        wire.establish(self.halt.clone());
+        wire.send(&accept, self.policy.limits.stall).await?;
+        self.tell(AssociationChange::Accepted {
+            implementation_class_uid: negotiated.implementation_class_uid.clone(),
+            implementation_version: negotiated.implementation_version.clone(),
+            contexts: (negotiated.contexts.len(), negotiated.proposed),
+        });
+        while let Some((context, command)) = self.next_command(wire, &negotiated).await? {
+            self.serve_command(wire, &negotiated, &context, &command).await?;
+        }
+        let reply = [kind::RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        wire.send(&reply, self.policy.limits.stall).await?;
+        self.tell(AssociationChange::Released);
+        Ok(Ending::Released)
+    }
+
+    /// Collects the next command set, or `None` on a release request.
+    async fn next_command<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        wire: &mut Wire<S>,
+        negotiated: &Negotiated,
+    ) -> Result<Option<(Context, CommandSet)>, Fault> {
+        let limits = &self.policy.limits;
+        let mut bytes = Vec::new();
+        let mut open: Option<&Context> = None;
+        loop {
+            let between = if open.is_some() { limits.stall } else { limits.idle };
+            let fragment = match wire.next(Patience { between, inside: limits.stall }).await? {
+                Arrival::Fragment(fragment) => fragment,
+                Arrival::ReleaseRequest if open.is_none() => return Ok(None),
+                _ => return Err(unexpected("a release inside a message")),
+            };
+            if !fragment.command {
+                return Err(dimse("a data set without a command"));
+            }
+            let context = match open {
+                Some(context) if context.id == fragment.context => context,
+                Some(_) => return Err(dimse("a command set on two contexts")),
+                None => accepted_context(negotiated, fragment)?,
+            };
+            open = Some(context);
+            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
+                return Err(dimse("a command set longer than the limit"));
+            }
+            bytes.extend_from_slice(fragment.data);
+            if fragment.last {
+                let command = CommandSet::parse(&bytes).ok_or_else(|| dimse("a command set that cannot be decoded"))?;
+                return Ok(Some((context.clone(), command)));
+            }
+        }
+    }
+
+    /// Serves one request to its response.
+    async fn serve_command<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        wire: &mut Wire<S>,
+        negotiated: &Negotiated,
+        context: &Context,
+        command: &CommandSet,
+    ) -> Result<(), Fault> {
+        if command.field & field::RESPONSE != 0 {
+            return Err(dimse("a response, though nothing was asked"));
+        }
+        if command.field == field::C_CANCEL_RQ {
+            // Nothing here runs long enough to be cancelled (PS3.7 section 9.3.2.3).
+            return match command.data_set {
+                true => self.consume(wire, context, None).await.map(drop),
+                false => Ok(()),
+            };
+        }
+        let Some(message_id) = command.message_id else {
+            return Err(dimse("a request without a Message ID"));
+        };
+        let status = match command.field {
+            field::C_STORE_RQ => self.serve_store(wire, context, command).await?,
+            other => {
+                if command.data_set {
+                    self.consume(wire, context, None).await?;
+                }
+                match other {
+                    field::C_ECHO_RQ => DimseStatus::SUCCESS,
+                    _ => DimseStatus::UNRECOGNIZED_OPERATION,
+                }
+            }
+        };
+        let answer = response(command, message_id, status);
+        let wait = self.policy.limits.stall;
+        send_message(wire, context.id, &answer, None, negotiated.peer_max_pdu, wait).await
+    }
+
+    /// C-STORE: checks, asks, receives, hands over. Gives the status to answer.
+    async fn serve_store<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        wire: &mut Wire<S>,
+        context: &Context,
+        command: &CommandSet,
+    ) -> Result<DimseStatus, Fault> {
+        if !command.data_set {
+            return Ok(DimseStatus::MISTYPED_ARGUMENT);
+        }
+        let request = self.store_request(context, command);
+        let admitted = match request {
+            Ok(request) => self.handler.admit(&request).await.map(|()| request),
+            Err(status) => Err(status),
+        };
+        let request = match admitted {
+            Ok(request) => request,
+            Err(status) => {
+                self.consume(wire, context, None).await?;
+                return Ok(status);
+            }
+        };
+        let header = FileMeta {
+            sop_class: &request.sop_class,
+            sop_instance: &request.sop_instance,
+            transfer_syntax: &request.transfer_syntax,
+            implementation_class_uid: &self.policy.implementation_class_uid,
+            implementation_version: &self.policy.implementation_version,
+            source: &request.calling,
+        };
+        let mut writer = Some(SpoolWriter::create(&self.policy.spool, header.encode()));
+        self.consume(wire, context, Some(&mut writer)).await?;
+        let Some(writer) = writer else {
+            warn!(association = %self.id, "an instance longer than the limit was refused");
+            return Ok(DimseStatus::OUT_OF_RESOURCES);
+        };
+        match writer.finish().await {
+            Ok(spooled) => Ok(self.handler.store(ReceivedInstance { request, spooled }).await),
+            Err(error) => {
+                warn!(association = %self.id, %error, "an instance cannot be written to the spool");
+                Ok(DimseStatus::OUT_OF_RESOURCES)
+            }
+        }
+    }
+
+    /// The request in checked form, or the status that refuses it (PS3.7 section 9.1.1.1.9).
+    ///
+    /// A class that is not the abstract syntax of the context was not negotiated there, so it is
+    /// not supported there: 0x0122. 0xA900 would speak of the data set, which nobody has read yet.
+    fn store_request(&self, context: &Context, command: &CommandSet) -> Result<StoreRequest, DimseStatus> {
+        let sop_class = match &command.sop_class {
+            Some(Ok(class)) if *class == context.abstract_syntax => class.clone(),
+            Some(_) => return Err(DimseStatus::SOP_CLASS_NOT_SUPPORTED),
+            None => return Err(DimseStatus::MISTYPED_ARGUMENT),
+        };
+        if sop_class.as_str() == VERIFICATION {
+            return Err(DimseStatus::SOP_CLASS_NOT_SUPPORTED);
+        }
+        let sop_instance = match &command.sop_instance {
+            Some(Ok(instance)) => instance.clone(),
+            Some(Err(_)) => return Err(DimseStatus::INVALID_SOP_INSTANCE),
+            None => return Err(DimseStatus::MISTYPED_ARGUMENT),
+        };
+        // Both were checked before the association was accepted.
+        let (Some(calling), Some(called)) = (self.calling.clone(), self.called.clone()) else {
+            return Err(DimseStatus::NOT_AUTHORIZED);
+        };
+        Ok(StoreRequest {
+            calling,
+            called,
+            peer: self.peer,
+            association: self.id,
+            sop_class,
+            sop_instance,
+            transfer_syntax: context.transfer_syntax.clone(),
+            priority: match command.priority {
+                Some(1) => Priority::High,
+                Some(2) => Priority::Low,
+                _ => Priority::Medium,
+            },
+        })
+    }
+
+    /// Reads the data set of the open message to its end, into the writer if there is one.
+    ///
+    /// Beyond the limit for an instance the writer is dropped; beyond twice the limit the peer is
+    /// not believed to end at all.
+    async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        wire: &mut Wire<S>,
+        context: &Context,
+        mut writer: Option<&mut Option<SpoolWriter>>,
+    ) -> Result<(), Fault> {
+        let limits = &self.policy.limits;
+        let patience = Patience { between: limits.stall, inside: limits.stall };
+        let mut received: u64 = 0;
+        loop {
+            let Arrival::Fragment(fragment) = wire.next(patience).await? else {
+                return Err(unexpected("a release inside a message"));
+            };
+            if fragment.command || fragment.context != context.id {
+                return Err(dimse("another message inside a data set"));
+            }
+            received = received.saturating_add(fragment.data.len() as u64);
+            if received > limits.instance_bytes.saturating_mul(2) {
+                return Err(dimse("a data set that does not end"));
+            }
+            if let Some(slot) = &mut writer {
+                if received > limits.instance_bytes {
+                    **slot = None;
+                }
+                if let Some(writer) = slot {
+                    writer.push(fragment.data).await;
+                }
+            }
+            if fragment.last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Passes an event to the application.
+    pub(crate) fn tell(&self, change: AssociationChange) {
+        debug!(association = %self.id, peer = %self.peer, ?change, "association");
+        self.handler.observe(AssociationEvent {
+            association: self.id,
+            peer: self.peer,
+            calling: self.calling.clone(),
+            called: self.called.clone(),
+            change,
+        });
+    }
+}
+
+/// What an association that ended by `fault` is reported as, and the A-ABORT to send, if any.
+pub(crate) fn cause_of(fault: &Fault) -> (AbortCause, Option<AbortReason>) {
+    match fault {
+        Fault::Violation(reason, what) => (AbortCause::Violation(what), Some(*reason)),
+        Fault::PeerAborted(source, reason) => (AbortCause::Peer(*source, *reason), None),
+        Fault::Closed | Fault::Lost => (AbortCause::ConnectionLost, None),
+        Fault::TimedOut => (AbortCause::TimedOut, Some(AbortReason::NotSpecified)),
+        Fault::Halted => (AbortCause::Stopping, Some(AbortReason::NotSpecified)),
+    }
+}
+
+fn accepted_context<'a>(negotiated: &'a Negotiated, fragment: Fragment<'_>) -> Result<&'a Context, Fault> {
+    let found = negotiated.contexts.iter().find(|context| context.id == fragment.context);
+    found.ok_or(Fault::Violation(AbortReason::InvalidParameter, "a presentation context that was not accepted"))
+}
+
+/// A violation of PS3.7 rather than PS3.8: the service user gives up.
+const fn dimse(what: &'static str) -> Fault {
+    Fault::Violation(AbortReason::ServiceUser, what)
+}
+
+const fn unexpected(what: &'static str) -> Fault {
+    Fault::Violation(AbortReason::UnexpectedPdu, what)
+}

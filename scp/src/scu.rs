@@ -1,0 +1,345 @@
+//! The requestor's side of an association: Verification and Storage as SCU (PS3.4 annexes A and B,
+//! PS3.7 section 9.1, PS3.8 section 9.2). One request is outstanding at a time.
+
+use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, field, store_request};
+use crate::message::{SMALLEST_PEER_PDU, send_message};
+use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, VERIFICATION, user_items};
+use crate::rejection::Rejection;
+use crate::remote::{Remote, RequestError};
+use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
+use centinela_domain::ae::AeTitle;
+use centinela_domain::status::DimseStatus;
+use centinela_domain::uid::Uid;
+use dicom_ul::pdu::{
+    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
+    read_pdu, write_pdu,
+};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// The longest A-ASSOCIATE-AC that is taken from a peer.
+const ACCEPT_LIMIT: u32 = 64 * 1024;
+/// Contexts in one association (PS3.8 section 9.3.2.2).
+const MOST_CONTEXTS: usize = 128;
+
+/// How we call.
+#[derive(Debug, Clone)]
+pub struct RequestorOptions {
+    /// Our AE title.
+    pub calling: AeTitle,
+    /// For the TCP connection.
+    pub connect_timeout: Duration,
+    /// For each answer, and for each write that the peer must take.
+    pub response_timeout: Duration,
+    /// The longest P-DATA that we take, in bytes, at least 1018.
+    pub max_pdu: u32,
+    /// Our Implementation Class UID.
+    pub implementation_class_uid: Uid,
+    /// Our Implementation Version Name, 1 to 16 characters; longer is cut.
+    pub implementation_version: String,
+}
+
+/// One presentation context to propose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProposedContext {
+    /// The SOP class.
+    pub abstract_syntax: Uid,
+    /// Transfer syntaxes; the peer chooses one.
+    pub transfer_syntaxes: Vec<Uid>,
+}
+
+impl ProposedContext {
+    /// The context that [`Requestor::echo`] needs.
+    #[must_use]
+    pub fn verification() -> Self {
+        Self { abstract_syntax: constant(VERIFICATION), transfer_syntaxes: vec![constant(IMPLICIT_LITTLE_ENDIAN)] }
+    }
+}
+
+/// One open association with a peer.
+///
+/// After an error other than [`RequestError::NoPresentationContext`] the association is aborted
+/// and every further request fails. Dropping it closes the connection; prefer
+/// [`Requestor::release`].
+#[derive(Debug)]
+pub struct Requestor {
+    wire: Wire<TcpStream>,
+    remote: Remote,
+    contexts: Vec<Context>,
+    peer_max_pdu: u32,
+    wait: Duration,
+    last_message_id: u16,
+    broken: bool,
+}
+
+impl Requestor {
+    /// Connects and negotiates. At least one context must be accepted.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] but `InvalidFile`.
+    pub async fn open(
+        remote: &Remote,
+        options: &RequestorOptions,
+        contexts: &[ProposedContext],
+    ) -> Result<Self, RequestError> {
+        let protocol = |detail| RequestError::Protocol { remote: remote.clone(), detail };
+        let Some(first) = contexts.first() else {
+            return Err(protocol("no presentation context to propose"));
+        };
+        if contexts.len() > MOST_CONTEXTS {
+            return Err(protocol("more than 128 presentation contexts to propose"));
+        }
+        let request =
+            request_pdu(remote, options, contexts).ok_or_else(|| protocol("the request cannot be encoded"))?;
+        let unreachable = |source| RequestError::Unreachable { remote: remote.clone(), source };
+        let connecting = TcpStream::connect((remote.host.as_str(), remote.port));
+        let stream = match timeout(options.connect_timeout, connecting).await {
+            Ok(connected) => connected.map_err(unreachable)?,
+            Err(_) => {
+                return Err(RequestError::TimedOut { remote: remote.clone(), step: "connect" });
+            }
+        };
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let mut requestor = Self {
+            wire: Wire::new(stream, options.max_pdu, CancellationToken::new()),
+            remote: remote.clone(),
+            contexts: Vec::new(),
+            peer_max_pdu: 0,
+            wait: options.response_timeout,
+            last_message_id: 0,
+            broken: false,
+        };
+        let step = "association request";
+        let sent = requestor.wire.send(&request, requestor.wait).await;
+        requestor.checked(sent, step).await?;
+        let expected = [kind::ASSOCIATE_AC, kind::ASSOCIATE_RJ];
+        let answer = requestor.wire.association_pdu(&expected, ACCEPT_LIMIT, requestor.wait).await;
+        let (pdu, bytes) = requestor.checked(answer, step).await?;
+        if pdu == kind::ASSOCIATE_RJ {
+            let remote = remote.clone();
+            return Err(match Rejection::from_pdu(&bytes) {
+                Some(rejection) if rejection.transient => RequestError::RejectedTransient { remote, rejection },
+                Some(rejection) => RequestError::RejectedPermanent { remote, rejection },
+                None => protocol("an A-ASSOCIATE-RJ that cannot be decoded"),
+            });
+        }
+        let accepted = match read_pdu(bytes.as_slice(), ACCEPT_LIMIT, true) {
+            Ok(Some(Pdu::AssociationAC(accepted))) => requestor.adopt(&accepted, contexts),
+            _ => Err("an A-ASSOCIATE-AC that cannot be decoded"),
+        };
+        if let Err(what) = accepted {
+            let fault = Fault::Violation(AbortReason::InvalidParameter, what);
+            requestor.checked(Err(fault), step).await?;
+        }
+        if requestor.contexts.is_empty() {
+            let sop_class = first.abstract_syntax.clone();
+            requestor.release().await;
+            return Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class });
+        }
+        requestor.wire.establish(CancellationToken::new());
+        Ok(requestor)
+    }
+
+    /// Takes over what the peer accepted.
+    fn adopt(&mut self, accepted: &AssociationAC, proposed: &[ProposedContext]) -> Result<(), &'static str> {
+        for item in &accepted.user_variables {
+            if let UserVariableItem::MaxLength(length) = item {
+                self.peer_max_pdu = *length;
+            }
+        }
+        if (1..SMALLEST_PEER_PDU).contains(&self.peer_max_pdu) {
+            return Err("a maximum PDU length that is too small");
+        }
+        for result in &accepted.presentation_contexts {
+            if result.reason != PresentationContextResultReason::Acceptance {
+                continue;
+            }
+            let context = proposed.get(usize::from(result.id / 2)).filter(|_| result.id % 2 == 1);
+            let syntax = Uid::parse(&result.transfer_syntax).ok();
+            let (Some(context), Some(syntax)) = (context, syntax) else {
+                return Err("an accepted presentation context that was not proposed");
+            };
+            if !context.transfer_syntaxes.contains(&syntax) {
+                return Err("an accepted transfer syntax that was not proposed");
+            }
+            self.contexts.push(Context {
+                id: result.id,
+                abstract_syntax: context.abstract_syntax.clone(),
+                transfer_syntax: syntax,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the peer takes this class in this transfer syntax.
+    #[must_use]
+    pub fn accepts(&self, sop_class: &Uid, transfer_syntax: &Uid) -> bool {
+        self.context(sop_class, Some(transfer_syntax)).is_ok()
+    }
+
+    /// C-ECHO. Needs [`ProposedContext::verification`] among the proposed contexts.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] of an open association.
+    pub async fn echo(&mut self) -> Result<DimseStatus, RequestError> {
+        let class = constant(VERIFICATION);
+        let context = self.context(&class, None)?;
+        let id = self.next_message_id();
+        let command = echo_request(id, &class);
+        self.exchange(context, &command, None, field::C_ECHO_RSP, "C-ECHO").await
+    }
+
+    /// C-STORE of one data set, encoded in `transfer_syntax`, without File Meta Information.
+    ///
+    /// A data set of an odd length is against PS3.5 section 7.1.1, yet archives hold some; it is
+    /// sent as it is, and [`RequestError::InvalidFile`] is the error if the peer aborts on it.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] of an open association. A status other than success is no error.
+    pub async fn store(
+        &mut self,
+        sop_class: &Uid,
+        sop_instance: &Uid,
+        transfer_syntax: &Uid,
+        data_set: &[u8],
+    ) -> Result<DimseStatus, RequestError> {
+        let context = self.context(sop_class, Some(transfer_syntax))?;
+        let id = self.next_message_id();
+        let command = store_request(id, sop_class, sop_instance);
+        match self.exchange(context, &command, Some(data_set), field::C_STORE_RSP, "C-STORE").await {
+            Err(RequestError::Aborted { remote, .. }) if data_set.len() % 2 == 1 => {
+                let what = format!("its data set has an odd length, which {remote} does not take; re-encode it");
+                Err(RequestError::InvalidFile(what))
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// A-RELEASE, then close. Whether the peer answers does not matter: every request before was
+    /// answered.
+    pub async fn release(mut self) {
+        if self.broken {
+            return;
+        }
+        let request = [kind::RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        if self.wire.send(&request, self.wait).await.is_ok() {
+            let patience = Patience { between: self.wait, inside: self.wait };
+            let _ = self.wire.next(patience).await;
+        }
+    }
+
+    /// The context for a class, in a transfer syntax if that matters.
+    fn context(&self, class: &Uid, syntax: Option<&Uid>) -> Result<u8, RequestError> {
+        let fits = |context: &&Context| {
+            context.abstract_syntax == *class && syntax.is_none_or(|syntax| context.transfer_syntax == *syntax)
+        };
+        self.contexts.iter().find(fits).map(|context| context.id).ok_or_else(|| RequestError::NoPresentationContext {
+            remote: self.remote.clone(),
+            sop_class: class.clone(),
+        })
+    }
+
+    fn next_message_id(&mut self) -> u16 {
+        self.last_message_id = self.last_message_id.checked_add(1).unwrap_or(1);
+        self.last_message_id
+    }
+
+    /// Sends one request and waits for its response.
+    async fn exchange(
+        &mut self,
+        context: u8,
+        command: &[u8],
+        data_set: Option<&[u8]>,
+        expected: u16,
+        step: &'static str,
+    ) -> Result<DimseStatus, RequestError> {
+        if self.broken {
+            return Err(RequestError::Lost { remote: self.remote.clone() });
+        }
+        let sent = send_message(&mut self.wire, context, command, data_set, self.peer_max_pdu, self.wait).await;
+        let outcome = match sent {
+            // The peer may have said why it closed.
+            Err(Fault::Lost) => self.response(context, expected).await,
+            Err(fault) => Err(fault),
+            Ok(()) => self.response(context, expected).await,
+        };
+        self.checked(outcome, step).await
+    }
+
+    /// Collects the command set of the response to the last request.
+    async fn response(&mut self, context: u8, expected: u16) -> Result<DimseStatus, Fault> {
+        let patience = Patience { between: self.wait, inside: self.wait };
+        let broken = |what| Fault::Violation(AbortReason::ServiceUser, what);
+        let mut bytes = Vec::new();
+        loop {
+            let Arrival::Fragment(fragment) = self.wire.next(patience).await? else {
+                return Err(Fault::Violation(AbortReason::UnexpectedPdu, "a release by the peer"));
+            };
+            if fragment.context != context || !fragment.command {
+                return Err(broken("a message that is no response"));
+            }
+            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
+                return Err(broken("a response longer than the limit"));
+            }
+            bytes.extend_from_slice(fragment.data);
+            if fragment.last {
+                break;
+            }
+        }
+        let set = CommandSet::parse(&bytes).ok_or_else(|| broken("a response that is torn"))?;
+        if set.field != expected || set.responded_id != Some(self.last_message_id) || set.data_set {
+            return Err(broken("a response to something else"));
+        }
+        set.status.ok_or_else(|| broken("a response without a status"))
+    }
+
+    /// Turns a fault into the caller's error, and tells the peer where it still listens.
+    async fn checked<T>(&mut self, outcome: Result<T, Fault>, step: &'static str) -> Result<T, RequestError> {
+        let fault = match outcome {
+            Ok(value) => return Ok(value),
+            Err(fault) => fault,
+        };
+        self.broken = true;
+        let remote = self.remote.clone();
+        Err(match fault {
+            Fault::Violation(reason, detail) => {
+                self.wire.send_abort(reason).await;
+                RequestError::Protocol { remote, detail }
+            }
+            Fault::TimedOut => {
+                self.wire.send_abort(AbortReason::ServiceUser).await;
+                RequestError::TimedOut { remote, step }
+            }
+            Fault::PeerAborted(origin, reason) => RequestError::Aborted { remote, origin, reason },
+            Fault::Closed | Fault::Lost | Fault::Halted => RequestError::Lost { remote },
+        })
+    }
+}
+
+/// The whole A-ASSOCIATE-RQ; context identifiers are 1, 3, 5, ... in the given order.
+fn request_pdu(remote: &Remote, options: &RequestorOptions, contexts: &[ProposedContext]) -> Option<Vec<u8>> {
+    let text = |uid: &Uid| uid.as_str().to_owned();
+    let proposed = (1..=u8::MAX).step_by(2).zip(contexts).map(|(id, context)| PresentationContextProposed {
+        id,
+        abstract_syntax: text(&context.abstract_syntax),
+        transfer_syntaxes: context.transfer_syntaxes.iter().map(text).collect(),
+    });
+    let request = Pdu::AssociationRQ(AssociationRQ {
+        protocol_version: 1,
+        calling_ae_title: options.calling.as_str().to_owned(),
+        called_ae_title: remote.ae_title.as_str().to_owned(),
+        application_context_name: APPLICATION_CONTEXT.to_owned(),
+        presentation_contexts: proposed.collect(),
+        user_variables: user_items(options.max_pdu, &options.implementation_class_uid, &options.implementation_version),
+    });
+    let mut pdu = Vec::new();
+    write_pdu(&mut pdu, &request).ok()?;
+    Some(pdu)
+}
+
+/// A UID of the standard, which is valid.
+fn constant(uid: &'static str) -> Uid {
+    Uid::parse(uid).expect("a UID of the standard")
+}

@@ -1,0 +1,369 @@
+//! PDUs on one transport connection: the framing of PS3.8 section 9.3, both ways.
+//!
+//! P-DATA is never collected: each fragment is handed on as it arrives, so memory does not depend
+//! on what a peer claims. Every length is checked against its limit before anything is buffered.
+
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// PDU types (PS3.8 tables 9-11 to 9-26).
+pub(crate) mod kind {
+    pub(crate) const ASSOCIATE_RQ: u8 = 0x01;
+    pub(crate) const ASSOCIATE_AC: u8 = 0x02;
+    pub(crate) const ASSOCIATE_RJ: u8 = 0x03;
+    pub(crate) const P_DATA: u8 = 0x04;
+    pub(crate) const RELEASE_RQ: u8 = 0x05;
+    pub(crate) const RELEASE_RP: u8 = 0x06;
+    pub(crate) const ABORT: u8 = 0x07;
+}
+
+/// Bytes of a PDU header, and of a PDV header with its message control header.
+const HEADER: usize = 6;
+/// What a connection that has not yet been accepted may hold.
+const SMALL_BUFFER: usize = 2 * 1024;
+/// Read buffer of an accepted association.
+const LARGE_BUFFER: usize = 128 * 1024;
+/// After an abort or a rejection, so many bytes are still read and thrown away, so that the close
+/// does not overtake our last PDU.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// Our own last words may not wait for a peer that does not read.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Source and reason of the A-ABORT that we send (PS3.8 section 9.3.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AbortReason {
+    /// The DIMSE layer gives up (source 0).
+    ServiceUser,
+    /// Source 2, reason 0: time limits and our own faults.
+    NotSpecified,
+    /// Source 2, reason 1.
+    UnrecognizedPdu,
+    /// Source 2, reason 2.
+    UnexpectedPdu,
+    /// Source 2, reason 6.
+    InvalidParameter,
+}
+
+impl AbortReason {
+    /// The two bytes on the wire.
+    const fn code(self) -> [u8; 2] {
+        match self {
+            Self::ServiceUser => [0, 0],
+            Self::NotSpecified => [2, 0],
+            Self::UnrecognizedPdu => [2, 1],
+            Self::UnexpectedPdu => [2, 2],
+            Self::InvalidParameter => [2, 6],
+        }
+    }
+}
+
+/// Why a connection cannot go on.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The peer broke the protocol; it is told so by an A-ABORT with this reason.
+    Violation(AbortReason, &'static str),
+    /// The peer sent A-ABORT with this source and reason.
+    PeerAborted(u8, u8),
+    /// The peer closed the connection.
+    Closed,
+    /// The transport failed.
+    Lost,
+    /// Nothing came, or nothing could be sent, within the time limit.
+    TimedOut,
+    /// We are asked to stop.
+    Halted,
+}
+
+/// A violation by value of a field.
+pub(crate) const fn invalid(what: &'static str) -> Fault {
+    Fault::Violation(AbortReason::InvalidParameter, what)
+}
+
+/// A part of one DIMSE message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fragment<'a> {
+    /// Presentation context.
+    pub(crate) context: u8,
+    /// Command set, else data set.
+    pub(crate) command: bool,
+    /// The bytes; may be empty.
+    pub(crate) data: &'a [u8],
+    /// The command set or data set ends with these bytes.
+    pub(crate) last: bool,
+}
+
+/// What came on an established association.
+#[derive(Debug)]
+pub(crate) enum Arrival<'a> {
+    /// Message bytes.
+    Fragment(Fragment<'a>),
+    /// A-RELEASE-RQ.
+    ReleaseRequest,
+    /// A-RELEASE-RP.
+    ReleaseReply,
+}
+
+/// How long a read may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Before the first byte of a PDU.
+    pub(crate) between: Duration,
+    /// Inside a PDU.
+    pub(crate) inside: Duration,
+}
+
+/// The open presentation data value.
+#[derive(Debug, Clone, Copy)]
+struct Pdv {
+    context: u8,
+    command: bool,
+    last: bool,
+    left: usize,
+}
+
+/// One transport connection with the state of its framing.
+#[derive(Debug)]
+pub(crate) struct Wire<S> {
+    stream: S,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    max_pdu: u32,
+    pdu_left: usize,
+    pdv: Option<Pdv>,
+    halt: CancellationToken,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    /// `max_pdu` is the longest P-DATA that we accept; `halt` cuts every wait for the peer.
+    pub(crate) fn new(stream: S, max_pdu: u32, halt: CancellationToken) -> Self {
+        Self { stream, buffer: vec![0; SMALL_BUFFER], start: 0, end: 0, max_pdu, pdu_left: 0, pdv: None, halt }
+    }
+
+    /// The association is open: a larger buffer, and another token that cuts the waits.
+    pub(crate) fn establish(&mut self, halt: CancellationToken) {
+        self.buffer.resize(LARGE_BUFFER.max(self.buffer.len()), 0);
+        self.halt = halt;
+    }
+
+    /// Reads one whole association PDU (RQ, AC or RJ), header included, within `within`.
+    ///
+    /// The type must be one of `expected` and the length at most `limit`: both are checked on the
+    /// header, before the body is read.
+    pub(crate) async fn association_pdu(
+        &mut self,
+        expected: &[u8],
+        limit: u32,
+        within: Duration,
+    ) -> Result<(u8, Vec<u8>), Fault> {
+        let reading = async {
+            // The deadline of the whole stands outside; a single read needs no other.
+            self.need(HEADER, within).await?;
+            let (pdu, length) = self.header();
+            if pdu == kind::ABORT {
+                return Err(self.peer_abort(length, within).await);
+            }
+            if !expected.contains(&pdu) {
+                return Err(out_of_place(pdu));
+            }
+            if length > limit {
+                return Err(invalid("an association PDU longer than the limit"));
+            }
+            let whole = HEADER + length as usize;
+            self.need(whole, within).await?;
+            let bytes = self.buffer[self.start..self.start + whole].to_vec();
+            self.start += whole;
+            Ok((pdu, bytes))
+        };
+        timeout(within, reading).await.unwrap_or(Err(Fault::TimedOut))
+    }
+
+    /// Waits for the next message bytes or release.
+    pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<'_>, Fault> {
+        let Patience { between, inside } = patience;
+        let pdv = loop {
+            if let Some(pdv) = self.pdv {
+                if pdv.left > 0 && self.start == self.end {
+                    self.fill(inside).await?;
+                }
+                break pdv;
+            }
+            if self.pdu_left > 0 {
+                self.need(HEADER, inside).await?;
+                self.open_pdv()?;
+                continue;
+            }
+            // The first byte may take its time, the rest of the header may not.
+            self.need(1, between).await?;
+            self.need(HEADER, inside).await?;
+            let (pdu, length) = self.header();
+            match pdu {
+                kind::P_DATA => {
+                    if length > self.max_pdu {
+                        return Err(invalid("a P-DATA PDU longer than we announced"));
+                    }
+                    if (length as usize) < HEADER {
+                        return Err(invalid("a P-DATA PDU without a presentation data value"));
+                    }
+                    self.start += HEADER;
+                    self.pdu_left = length as usize;
+                }
+                kind::RELEASE_RQ | kind::RELEASE_RP => {
+                    self.short_pdu(length, inside).await?;
+                    return Ok(if pdu == kind::RELEASE_RQ { Arrival::ReleaseRequest } else { Arrival::ReleaseReply });
+                }
+                kind::ABORT => return Err(self.peer_abort(length, inside).await),
+                other => return Err(out_of_place(other)),
+            }
+        };
+        let taken = pdv.left.min(self.end - self.start);
+        let from = self.start;
+        self.start += taken;
+        self.pdu_left -= taken;
+        let left = pdv.left - taken;
+        self.pdv = (left > 0).then_some(Pdv { left, ..pdv });
+        Ok(Arrival::Fragment(Fragment {
+            context: pdv.context,
+            command: pdv.command,
+            data: &self.buffer[from..from + taken],
+            last: pdv.last && left == 0,
+        }))
+    }
+
+    /// Reads the header of the next presentation data value inside the open P-DATA.
+    fn open_pdv(&mut self) -> Result<(), Fault> {
+        let head = &self.buffer[self.start..self.start + HEADER];
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let (context, control) = (head[4], head[5]);
+        // The item length counts context and control header, not itself.
+        if length < 2 || self.pdu_left < 4 || length > self.pdu_left - 4 {
+            return Err(invalid("a presentation data value that does not fit its PDU"));
+        }
+        let left = length - 2;
+        let rest = self.pdu_left - HEADER - left;
+        if rest > 0 && rest < HEADER {
+            return Err(invalid("a P-DATA PDU with a torn presentation data value"));
+        }
+        self.start += HEADER;
+        self.pdu_left -= HEADER;
+        self.pdv = Some(Pdv { context, command: control & 1 != 0, last: control & 2 != 0, left });
+        Ok(())
+    }
+
+    /// Type and length of the PDU whose header is buffered.
+    fn header(&self) -> (u8, u32) {
+        let head = &self.buffer[self.start..self.start + HEADER];
+        (head[0], u32::from_be_bytes([head[2], head[3], head[4], head[5]]))
+    }
+
+    /// Consumes a PDU of the fixed length 4 and returns its body.
+    async fn short_pdu(&mut self, length: u32, wait: Duration) -> Result<[u8; 4], Fault> {
+        if length != 4 {
+            return Err(invalid("a release or abort PDU of a wrong length"));
+        }
+        self.need(HEADER + 4, wait).await?;
+        let at = self.start + HEADER;
+        let body = [self.buffer[at], self.buffer[at + 1], self.buffer[at + 2], self.buffer[at + 3]];
+        self.start = at + 4;
+        Ok(body)
+    }
+
+    async fn peer_abort(&mut self, length: u32, wait: Duration) -> Fault {
+        match self.short_pdu(length, wait).await {
+            Ok([_, _, source, reason]) => Fault::PeerAborted(source, reason),
+            // Whatever it said, it wanted to abort.
+            Err(_) => Fault::PeerAborted(0, 0),
+        }
+    }
+
+    /// Makes at least `count` unread bytes available.
+    async fn need(&mut self, count: usize, wait: Duration) -> Result<(), Fault> {
+        while self.end - self.start < count {
+            self.fill(wait).await?;
+        }
+        Ok(())
+    }
+
+    /// One read. The buffer grows only when it is full of unread bytes, which happens only for an
+    /// association PDU, whose length was checked.
+    async fn fill(&mut self, wait: Duration) -> Result<(), Fault> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if self.end == self.buffer.len() {
+            if self.start > 0 {
+                self.buffer.copy_within(self.start..self.end, 0);
+                (self.start, self.end) = (0, self.end - self.start);
+            } else {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+        }
+        if self.halt.is_cancelled() {
+            return Err(Fault::Halted);
+        }
+        let read = tokio::select! {
+            biased;
+            read = timeout(wait, self.stream.read(&mut self.buffer[self.end..])) => read,
+            () = self.halt.cancelled() => return Err(Fault::Halted),
+        };
+        match read {
+            Err(_) => Err(Fault::TimedOut),
+            Ok(Err(_)) => Err(Fault::Lost),
+            Ok(Ok(0)) => Err(Fault::Closed),
+            Ok(Ok(count)) => {
+                self.end += count;
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes all bytes within `wait`.
+    pub(crate) async fn send(&mut self, bytes: &[u8], wait: Duration) -> Result<(), Fault> {
+        match timeout(wait, self.stream.write_all(bytes)).await {
+            Err(_) => Err(Fault::TimedOut),
+            Ok(Err(_)) => Err(Fault::Lost),
+            Ok(Ok(())) => Ok(()),
+        }
+    }
+
+    /// Sends A-ABORT, as far as the peer still takes it.
+    pub(crate) async fn send_abort(&mut self, reason: AbortReason) {
+        let [source, code] = reason.code();
+        let pdu = [kind::ABORT, 0, 0, 0, 0, 4, 0, 0, source, code];
+        if self.send(&pdu, LAST_WORDS).await.is_ok() {
+            // A failed shutdown means that the peer is gone, which is what we want.
+            let _ = timeout(LAST_WORDS, self.stream.shutdown()).await;
+        }
+    }
+
+    /// Waits for the peer to close, for at most `artim` (PS3.8 section 9.1.5), reading and
+    /// throwing away what it still sends.
+    pub(crate) async fn linger(&mut self, artim: Duration) {
+        let deadline = Instant::now() + artim;
+        let mut thrown_away = 0;
+        while thrown_away < LINGER_BYTES {
+            let read = tokio::select! {
+                read = timeout_at(deadline, self.stream.read(&mut self.buffer)) => read,
+                () = self.halt.cancelled() => return,
+            };
+            match read {
+                Ok(Ok(count)) if count > 0 => thrown_away += count,
+                _ => return,
+            }
+        }
+    }
+}
+
+/// The violation that a PDU of this type is, where another one was due.
+fn out_of_place(pdu: u8) -> Fault {
+    if (kind::ASSOCIATE_RQ..=kind::ABORT).contains(&pdu) {
+        Fault::Violation(AbortReason::UnexpectedPdu, "a PDU that has no place here")
+    } else {
+        Fault::Violation(AbortReason::UnrecognizedPdu, "a PDU of an unknown type")
+    }
+}
+
+#[cfg(test)]
+mod tests;
