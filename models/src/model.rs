@@ -1,0 +1,238 @@
+//! Models: a film in, calibrated scores and regions out.
+
+use crate::image::CxrImage;
+use crate::manifest::Manifest;
+use crate::network::{Network, Output, Tensors};
+use crate::package::{Package, PackageError, hex};
+use crate::preprocess::{Affine, prepare};
+use crate::regions::{Map, regions};
+use candle_core::{Device, Tensor};
+use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
+use sha2::{Digest, Sha256};
+
+/// How far the mean of a class activation map plus the bias may be from its logit.
+const ACTIVATION_TOLERANCE: f32 = 1e-3;
+
+/// Why a film got no scores although it could be decoded.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// Candle could not run the network.
+    #[error("the network could not be run: {0}")]
+    Run(String),
+    /// A score is not a number.
+    #[error("the network gave a score that is not finite for label {0:?}")]
+    NotFinite(String),
+    /// The map does not explain its own logit.
+    #[error("the activation map of label {label:?} is off its logit by {difference:e}")]
+    Activation {
+        /// Label.
+        label: String,
+        /// Absolute difference.
+        difference: f32,
+    },
+    /// The input has not the size that the architecture wants.
+    #[error("{found} input values, not {expected}")]
+    Input {
+        /// Values given.
+        found: usize,
+        /// Values wanted.
+        expected: usize,
+    },
+}
+
+impl From<candle_core::Error> for ModelError {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Run(error.to_string())
+    }
+}
+
+/// Anything that can score a film.
+pub trait Model: Send {
+    /// What the model says of itself.
+    fn manifest(&self) -> &Manifest;
+
+    /// Which model it is, for results.
+    fn model_ref(&self) -> ModelRef;
+
+    /// Scores a film.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError>;
+
+    /// Digest of everything beside the weights that decides what is reported: labels, thresholds,
+    /// calibration, contour levels. Lower-case hex.
+    fn threshold_set(&self) -> String {
+        threshold_set(self.manifest())
+    }
+}
+
+/// See [`Model::threshold_set`].
+#[must_use]
+pub fn threshold_set(manifest: &Manifest) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{:?}\n", manifest.calibration));
+    for label in &manifest.labels {
+        hash.update(format!("{:?} {:?} {:?}\n", label.name, label.threshold(), label.region));
+    }
+    hex(&hash.finalize())
+}
+
+/// A DenseNet from a package, tested against its golden outputs.
+pub struct Densenet {
+    manifest: Manifest,
+    network: Network,
+    pool: rayon::ThreadPool,
+    self_test: f64,
+}
+
+impl std::fmt::Debug for Densenet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Densenet({} {})", self.manifest.name, self.manifest.version)
+    }
+}
+
+/// Threads for one inference: half the machine, at most four. The rest receives, decodes and
+/// writes; on shared cores more threads make inference slower, not faster.
+fn threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).clamp(1, 4)
+}
+
+impl Densenet {
+    /// Builds the network and runs the self-test.
+    ///
+    /// # Errors
+    /// [`PackageError`]: a tensor does not fit, or the golden outputs do not come out.
+    pub fn from_package(package: &Package) -> Result<Self, PackageError> {
+        let manifest = package.manifest.clone();
+        let name = || package.manifest.name.clone();
+        let run = |problem: String| PackageError::Run { package: name(), problem };
+        let mut tensors = Tensors::parse(&package.weights)
+            .map_err(|e| PackageError::Weights { package: name(), problem: e.to_string() })?;
+        let network = Network::new(&mut tensors, &manifest.architecture, manifest.labels.len())
+            .map_err(|p| PackageError::Tensor { package: name(), tensor: p.tensor, problem: p.problem })?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads())
+            .thread_name(|n| format!("network-{n}"))
+            .build()
+            .map_err(|e| run(e.to_string()))?;
+        let mut model = Self { manifest, network, pool, self_test: 0.0 };
+        let logits = model.logits(pattern_v1(&model.manifest), 1).map_err(|e| run(e.to_string()))?;
+        let pairs = logits.iter().flatten().zip(&package.reference.logits);
+        let differences = pairs.map(|(&got, want)| (f64::from(got) - want).abs());
+        // f64::max would pass over a difference that is not a number.
+        let difference = differences.map(|d| if d.is_nan() { f64::INFINITY } else { d }).fold(0.0, f64::max);
+        let tolerance = package.reference.tolerance;
+        if difference > tolerance {
+            return Err(PackageError::SelfTest { package: model.manifest.name, difference, tolerance });
+        }
+        model.self_test = difference;
+        Ok(model)
+    }
+
+    /// Largest difference of a logit from the golden outputs, as found when the model was loaded.
+    #[must_use]
+    pub fn self_test_difference(&self) -> f64 {
+        self.self_test
+    }
+
+    /// Raw logits of a batch of network inputs (`batch * in_channels * size * size` values, already
+    /// normalised): one row for each input.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn logits(&self, input: Vec<f32>, batch: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(self.forward(input, batch)?.logits.to_vec2::<f32>()?)
+    }
+
+    fn forward(&self, input: Vec<f32>, batch: usize) -> Result<Output, ModelError> {
+        let (channels, size) = (self.manifest.architecture.in_channels, self.manifest.input.size as usize);
+        let expected = batch * channels * size * size;
+        if input.len() != expected || batch == 0 {
+            return Err(ModelError::Input { found: input.len(), expected });
+        }
+        let input = Tensor::from_vec(input, (batch, channels, size, size), &Device::Cpu)?;
+        Ok(self.pool.install(|| self.network.forward(&input))?)
+    }
+
+    /// The maps, each checked against its logit.
+    fn maps(&self, output: &Output, logits: &[f32]) -> Result<Vec<Map>, ModelError> {
+        let (_, _, rows, columns) = output.features.dims4()?;
+        let maps = self.network.activation(&output.features)?;
+        let checked =
+            maps.into_iter().zip(logits).zip(&self.manifest.labels).map(|(((values, bias), &logit), label)| {
+                let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+                let difference = (mean as f32 + bias - logit).abs();
+                // Large logits carry the rounding of single precision.
+                if difference <= ACTIVATION_TOLERANCE * logit.abs().max(1.0) {
+                    Ok(Map { values, columns, rows })
+                } else {
+                    Err(ModelError::Activation { label: label.name.clone(), difference })
+                }
+            });
+        checked.collect()
+    }
+
+    fn score(&self, logits: &[f32], maps: &[Map], image: &CxrImage, to_original: &Affine) -> Vec<LabelScore> {
+        let labels = self.manifest.labels.iter().zip(logits).zip(maps);
+        labels
+            .map(|((label, &logit), map)| {
+                let probability = self.manifest.calibration.probability(logit);
+                let threshold = label.threshold();
+                let regions = match label.region {
+                    Some(level) if probability >= threshold => {
+                        regions(map, level, self.manifest.input.size, to_original, image.width, image.height)
+                    }
+                    _ => Vec::new(),
+                };
+                LabelScore { label: label.name.clone(), probability, threshold, regions }
+            })
+            .collect()
+    }
+}
+
+impl Model for Densenet {
+    fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    fn model_ref(&self) -> ModelRef {
+        ModelRef {
+            name: self.manifest.name.clone(),
+            version: self.manifest.version.clone(),
+            title: self.manifest.title.clone(),
+            manufacturer: self.manifest.manufacturer.clone(),
+            weights_sha256: self.manifest.weights.sha256.clone(),
+            input_size: self.manifest.input.size,
+        }
+    }
+
+    fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError> {
+        let prepared = prepare(image, &self.manifest.input);
+        let output = self.forward(prepared.values, 1)?;
+        let logits = output.logits.flatten_all()?.to_vec1::<f32>()?;
+        if let Some((label, _)) = self.manifest.labels.iter().zip(&logits).find(|(_, logit)| !logit.is_finite()) {
+            return Err(ModelError::NotFinite(label.name.clone()));
+        }
+        let maps = self.maps(&output, &logits)?;
+        let scores = self.score(&logits, &maps, image, &prepared.to_original);
+        Ok(Prediction { model: self.model_ref(), scores })
+    }
+}
+
+/// The input of the golden outputs, normalised.
+pub(crate) fn pattern_v1(manifest: &Manifest) -> Vec<f32> {
+    let size = u64::from(manifest.input.size);
+    let input = &manifest.input;
+    let mut values = Vec::new();
+    for (c, (mean, std)) in (0_u64..).zip(input.mean.iter().zip(&input.std)) {
+        for y in 0..size {
+            for x in 0..size {
+                let code = (37 * x + 91 * y + 13 * ((x * y) % 251) + 1000 * c) % 4096;
+                values.push(((code as f64 / 4095.0) as f32 - mean) / std);
+            }
+        }
+    }
+    values
+}
