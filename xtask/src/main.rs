@@ -1,0 +1,36 @@
+//! Maintenance tasks of the workspace, run as `cargo xtask TASK`.
+
+mod fixtures;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(about = "Maintenance tasks of the Centinela workspace")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Writes tests/dicom-fixtures, or with --large a folder of full-size films.
+    Fixtures {
+        /// Folder for full-size films; the small fixtures are left alone then.
+        #[arg(long, value_name = "DIR")]
+        large: Option<PathBuf>,
+        /// How many studies of one film each (with --large).
+        #[arg(long, default_value_t = 10, requires = "large")]
+        count: u32,
+        /// Long side of a DX film in pixels (with --large).
+        #[arg(long, default_value_t = 2500, requires = "large")]
+        long_side: u16,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Fixtures { large: Some(folder), count, long_side } => fixtures::write_large(&folder, count, long_side),
+        Task::Fixtures { large: None, .. } => fixtures::write_small(&fixtures::folder()),
+    }
+}
