@@ -1,0 +1,149 @@
+//! The table of routes: path, method, parameters, answer and problems of each, in one place.
+
+use super::dto::{
+    DeliveryList, DeliverySummary, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage, StudyRetry,
+};
+use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
+use super::query::{Kind, Param};
+use super::schema::Schema;
+use super::{deliveries, health, instances, jobs, models, openapi, peers, studies};
+use crate::app::App;
+use axum::handler::Handler;
+use axum::routing::{self, MethodRouter};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Writes the schema of an answer and puts the named schemas that it uses into the map.
+pub type WriteSchema = fn(&mut Map<String, Value>) -> Value;
+
+/// One route.
+pub struct Route {
+    /// Lower-case method.
+    pub method: &'static str,
+    /// Path with `{}` parameters.
+    pub path: &'static str,
+    /// What it does, in a few words.
+    pub summary: &'static str,
+    /// The query parameters that it takes.
+    pub params: &'static [Param],
+    /// Status of its answer.
+    pub status: u16,
+    /// Media type of its answer.
+    pub media: &'static str,
+    /// Schema of its answer.
+    pub schema: WriteSchema,
+    /// Statuses of the problem documents that it may give, besides those that all give.
+    pub problems: &'static [u16],
+    /// Who answers.
+    pub handler: MethodRouter<Arc<App>>,
+}
+
+const LIMIT: Param = Param { key: "limit", kind: Kind::Limit, help: "Most rows in the answer." };
+
+const STUDY: Param = Param { key: "study", kind: Kind::Text, help: "Only those of this study (its UID)." };
+
+const fn state(words: &'static [&'static str]) -> Param {
+    Param { key: "state", kind: Kind::Word(words), help: "Only those in this state." }
+}
+
+const STUDIES: &[Param] = &[
+    state(STUDY_STATES),
+    Param {
+        key: "before",
+        kind: Kind::Place,
+        help: "Only studies whose latest instance came before this time (RFC 3339, UTC); \
+               for paging take the whole `next` of the answer.",
+    },
+    LIMIT,
+];
+
+const JOBS: &[Param] = &[state(JOB_STATES), STUDY, LIMIT];
+
+const DELIVERIES: &[Param] = &[
+    state(DELIVERY_STATES),
+    Param { key: "destination", kind: Kind::Text, help: "Only those to this peer (its name)." },
+    STUDY,
+    LIMIT,
+];
+
+/// All routes.
+pub fn all() -> Vec<Route> {
+    vec![
+        Route::get("/healthz", "Whether the process runs", health::healthz).text("text/plain; charset=utf-8"),
+        Route::get("/readyz", "Whether the node can do its work now", health::readyz)
+            .text("text/plain; charset=utf-8")
+            .problems(&[503]),
+        Route::get("/metrics", "Metrics for Prometheus", metrics::metrics).text(metrics::MEDIA_TYPE),
+        Route::get("/api/v1/studies", "Studies, the latest first", studies::list).takes(STUDIES).gives::<StudyPage>(),
+        Route::get("/api/v1/studies/{uid}", "Everything that is known of a study", studies::show)
+            .gives::<StudyDetail>()
+            .problems(&[404]),
+        Route::post("/api/v1/studies/{uid}/retry", "Run the dead jobs of a study again", studies::retry)
+            .gives::<StudyRetry>()
+            .problems(&[404, 409]),
+        Route::get("/api/v1/instances/{uid}", "Everything that is known of an instance", instances::show)
+            .gives::<InstanceDetail>()
+            .problems(&[404]),
+        Route::get("/api/v1/jobs", "Jobs, the latest first", jobs::list).takes(JOBS).gives::<JobList>(),
+        Route::get("/api/v1/deliveries", "Deliveries, the oldest first", deliveries::list)
+            .takes(DELIVERIES)
+            .gives::<DeliveryList>(),
+        Route::post("/api/v1/deliveries/{id}/retry", "Send a result again now", deliveries::retry)
+            .gives::<DeliverySummary>()
+            .problems(&[404, 409]),
+        Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
+        Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),
+        Route::get("/api/v1/openapi.json", "This document", openapi::show),
+    ]
+}
+
+impl Route {
+    fn get<H, T>(path: &'static str, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        Self::new("get", path, summary, 200, routing::get(handler))
+    }
+
+    /// A call that sets something in motion and answers before it is done.
+    fn post<H, T>(path: &'static str, summary: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Arc<App>>,
+        T: 'static,
+    {
+        Self::new("post", path, summary, 202, routing::post(handler))
+    }
+
+    fn new(
+        method: &'static str,
+        path: &'static str,
+        summary: &'static str,
+        status: u16,
+        handler: MethodRouter<Arc<App>>,
+    ) -> Self {
+        let schema: WriteSchema = |_| json!({ "type": "object" });
+        Self { method, path, summary, params: &[], status, media: "application/json", schema, problems: &[], handler }
+    }
+
+    fn takes(self, params: &'static [Param]) -> Self {
+        Self { params, ..self }
+    }
+
+    fn gives<T: Schema>(self) -> Self {
+        Self { schema: T::schema, ..self }
+    }
+
+    fn text(self, media: &'static str) -> Self {
+        Self { media, schema: String::schema, ..self }
+    }
+
+    fn problems(self, problems: &'static [u16]) -> Self {
+        Self { problems, ..self }
+    }
+
+    /// Names of the path parameters.
+    pub fn path_params(&self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+    }
+}

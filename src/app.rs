@@ -1,0 +1,243 @@
+//! What every role shares: the composition root, a cheap clone.
+
+use crate::blob::{Blobs, FsBlobs};
+use crate::clock::Clock;
+use crate::config::{Assume, Config};
+use crate::queue::Bell;
+use crate::store::{self, Db};
+use anyhow::{Context as _, Result, bail};
+use centinela_domain::code::Vocabulary;
+use centinela_domain::gate::{self, GatePolicy};
+use centinela_domain::prediction::ModelRef;
+use centinela_domain::result;
+use centinela_domain::uid::Uid;
+use centinela_models::engine::Engine;
+use centinela_models::model::{Densenet, Model};
+use centinela_models::package::Package;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The loaded model with what the rest needs to know of it.
+#[derive(Debug)]
+pub struct LoadedModel {
+    /// The inference thread.
+    pub engine: Engine,
+    /// Name, version, digest.
+    pub reference: ModelRef,
+    /// Digest of labels, thresholds and calibration.
+    pub threshold_set: String,
+    /// Ages that the model was made for, inclusive.
+    pub ages: (u16, u16),
+    /// Its labels with their operating points, in the model's order.
+    pub labels: Vec<(String, f32)>,
+}
+
+impl LoadedModel {
+    /// Loads a package, runs its self-test and starts the inference thread.
+    ///
+    /// # Errors
+    /// What is wrong with the package, with file and key.
+    pub fn load(package: &Package) -> Result<Self> {
+        let model = Densenet::from_package(package)?;
+        let population = &model.manifest().population;
+        let ages = (population.age_min, population.age_max);
+        let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
+        let vocabulary = Vocabulary::embedded();
+        let labels: Vec<_> = model.manifest().labels.iter().map(|l| (l.name.clone(), l.threshold())).collect();
+        if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
+            bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
+        }
+        Ok(Self { engine: Engine::start(Box::new(model)), reference, threshold_set, ages, labels })
+    }
+
+    /// The package of this name: a folder, a name below `models/` here or in the data directory, or
+    /// the embedded demonstrator (its name, or nothing).
+    ///
+    /// # Errors
+    /// What is wrong with the package, or which places were searched.
+    pub fn package(name: &str, data_dir: &Path) -> Result<Package> {
+        let embedded = Package::embedded()?;
+        if name.is_empty() || name == embedded.manifest.name {
+            return Ok(embedded);
+        }
+        let places = [Path::new("models").to_owned(), data_dir.join("models")];
+        let named = |place: &PathBuf| {
+            let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
+            let mut found: Vec<_> = entries
+                .filter(|e| e.file_name().to_string_lossy().starts_with(&format!("{name}-")))
+                .map(|e| e.path())
+                .collect();
+            found.sort();
+            found.pop()
+        };
+        let folder = if Path::new(name).join("manifest.toml").is_file() {
+            Path::new(name).to_owned()
+        } else {
+            places.iter().find_map(named).with_context(|| {
+                format!(
+                    "no model package {name:?}: give a folder with manifest.toml, or a name below models/ or {}",
+                    data_dir.join("models").display()
+                )
+            })?
+        };
+        Package::load(&folder).with_context(|| format!("load model package {}", folder.display()))
+    }
+}
+
+/// Counters of this process, for /metrics.
+#[derive(Debug, Default)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Counters {
+    pub associations_accepted: AtomicU64,
+    pub associations_rejected: AtomicU64,
+    pub associations_aborted: AtomicU64,
+    pub instances_stored: AtomicU64,
+    pub instances_refused: AtomicU64,
+    pub bytes_stored: AtomicU64,
+}
+
+impl Counters {
+    /// Counts one more.
+    pub fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+/// Everything that the roles share.
+#[derive(Debug)]
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// Rows.
+    pub db: Db,
+    /// Bytes.
+    pub blobs: Blobs,
+    /// Time.
+    pub clock: Clock,
+    /// Rings when a job was enqueued.
+    pub work: Bell,
+    /// Rings when a delivery was scheduled.
+    pub outbox: Bell,
+    /// Who we are in result objects.
+    pub node: result::Node,
+    /// The model; none where this process analyses nothing.
+    pub model: Option<LoadedModel>,
+    /// Counters of this process.
+    pub counters: Counters,
+    /// Unfinished files.
+    pub spool: PathBuf,
+    /// Held while this process uses the data directory.
+    _lock: File,
+}
+
+impl App {
+    /// Opens the data directory, the database and the model. Reads like a boot log.
+    ///
+    /// # Errors
+    /// The first thing that cannot be opened, with the remedy where there is one.
+    pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>> {
+        let data = &config.settings.storage.data_dir;
+        std::fs::create_dir_all(data).with_context(|| format!("make data directory {}", data.display()))?;
+        let lock = lock(data)?;
+        let db = match config.settings.storage.database.as_str() {
+            "" => Db::open_sqlite(&data.join("centinela.db")).await?,
+            url => Db::open_postgres(url).await?,
+        };
+        tracing::info!("database ready");
+        let spool = data.join("spool");
+        let files = FsBlobs::open(data.join("blobs"), spool.clone())?;
+        let swept = files.sweep()?;
+        let blobs = Blobs::Fs(files);
+        blobs.probe().context("the data directory cannot hold bytes")?;
+        tracing::info!(unfinished_removed = swept, "blobs ready");
+        let model = if config.settings.analyze.enabled {
+            let package = LoadedModel::package(&config.settings.analyze.model, data)?;
+            let model = LoadedModel::load(&package)?;
+            tracing::info!(model.name = model.reference.name, model.version = model.reference.version, "model ready");
+            Some(model)
+        } else {
+            None
+        };
+        let mut tx = db.write().await?;
+        let now = clock.now();
+        let jobs = store::jobs::release_all(&mut tx, now).await?;
+        let deliveries = store::deliveries::release_all(&mut tx, now).await?;
+        let fresh = uuid::Uuid::new_v4().simple().to_string();
+        let serial = store::settings::get_or_insert(&mut tx, "serial_number", &fresh).await?;
+        tx.commit().await?;
+        tracing::info!(jobs, deliveries, "interrupted work taken up again");
+        let node = node(&config, &serial);
+        Ok(Arc::new(Self {
+            config,
+            db,
+            blobs,
+            clock,
+            work: Bell::local(),
+            outbox: Bell::local(),
+            node,
+            model,
+            counters: Counters::default(),
+            spool,
+            _lock: lock,
+        }))
+    }
+
+    /// The language of result texts.
+    #[must_use]
+    pub fn language(&self) -> result::Language {
+        self.config.settings.node.language
+    }
+
+    /// What the gate lets pass for the loaded model.
+    #[must_use]
+    pub fn gate_policy(&self) -> GatePolicy {
+        let ages = self.model.as_ref().map_or((0, u16::MAX), |m| m.ages);
+        gate_policy(self.config.settings.analyze.assume, ages)
+    }
+
+    /// The model, or an error for processes without one.
+    ///
+    /// # Errors
+    /// If `[analyze] enabled` is false.
+    pub fn model(&self) -> Result<&LoadedModel> {
+        self.model.as_ref().context("this process has no model: [analyze] enabled is false")
+    }
+}
+
+/// The gate's policy for a model's ages.
+#[must_use]
+pub fn gate_policy(assume: Assume, (age_min, age_max): (u16, u16)) -> GatePolicy {
+    let assume = match assume {
+        Assume::Analyze => gate::Assume::Analyze,
+        Assume::Skip => gate::Assume::Skip,
+    };
+    GatePolicy { assume, age_min, age_max }
+}
+
+/// Who we are, as result objects say it.
+#[must_use]
+pub fn node(config: &Config, serial: &str) -> result::Node {
+    result::Node {
+        manufacturer: gate::OWN_MANUFACTURER.to_owned(),
+        model_name: gate::OWN_MODEL.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        serial_number: serial.to_owned(),
+        device: Uid::derive(&["device", serial]),
+        ae_title: config.peers.node.ae_title.to_string(),
+    }
+}
+
+fn lock(data: &Path) -> Result<File> {
+    let path = data.join("lock");
+    let file = File::create(&path).with_context(|| format!("make lock file {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "the data directory {} is in use by another centinela process: stop it, or give this one its own --data-dir",
+            data.display()
+        ),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", path.display())),
+    }
+}

@@ -1,0 +1,132 @@
+//! Blobs as files: temporary name, fdatasync, rename, directory fsync.
+
+use anyhow::{Context as _, Result, ensure};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Files below a root directory.
+#[derive(Debug, Clone)]
+pub struct FsBlobs {
+    root: PathBuf,
+    temporary: PathBuf,
+}
+
+impl FsBlobs {
+    /// Uses `root` for blobs and `temporary`, on the same file system, for unfinished files.
+    ///
+    /// # Errors
+    /// If a directory cannot be made.
+    pub fn open(root: PathBuf, temporary: PathBuf) -> Result<Self> {
+        for dir in [&root, &temporary] {
+            fs::create_dir_all(dir).with_context(|| format!("make directory {}", dir.display()))?;
+        }
+        Ok(Self { root, temporary })
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf> {
+        ensure!(super::is_safe(key), "blob key {key:?} is not a plain relative path");
+        Ok(self.root.join(key))
+    }
+
+    pub(super) fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
+        let target = self.path(key)?;
+        file.sync_data().with_context(|| format!("fdatasync {}", spooled.display()))?;
+        let folder = target.parent().context("blob key without folder")?;
+        self.make_folder(folder)?;
+        fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+        sync_folder(folder)
+    }
+
+    pub(super) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
+        let name = self.temporary.join(format!("{}.put", uuid::Uuid::new_v4()));
+        let written = (|| {
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&name)?;
+            file.write_all(bytes)?;
+            Ok::<_, std::io::Error>(file)
+        })()
+        .with_context(|| format!("write {}", name.display()));
+        let done = written.and_then(|file| self.adopt(key, &name, &file));
+        if done.is_err() {
+            // The rest of a failed write must not eat the space that is missing already.
+            let _ = fs::remove_file(&name);
+        }
+        done
+    }
+
+    pub(super) fn get(&self, key: &str) -> Result<Vec<u8>> {
+        let path = self.path(key)?;
+        fs::read(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    /// Makes a fan-out folder and, once, its entry durable.
+    fn make_folder(&self, folder: &Path) -> Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        fs::create_dir_all(folder).with_context(|| format!("make directory {}", folder.display()))?;
+        let mut parent = folder.parent();
+        while let Some(dir) = parent.filter(|d| d.starts_with(&self.root)) {
+            sync_folder(dir)?;
+            parent = dir.parent();
+        }
+        Ok(())
+    }
+
+    pub(super) fn free_bytes(&self) -> Result<u64> {
+        let stat = rustix::fs::statvfs(&self.root).with_context(|| format!("statvfs {}", self.root.display()))?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    pub(super) fn probe(&self) -> Result<()> {
+        let key = super::key("probe", &uuid::Uuid::new_v4().simple().to_string(), "txt");
+        self.put(&key, b"probe")?;
+        ensure!(self.get(&key)? == b"probe", "{} does not give back what was written", self.root.display());
+        let path = self.path(&key)?;
+        fs::remove_file(&path)?;
+        if let Some(folder) = path.parent() {
+            let _ = fs::remove_dir(folder);
+        }
+        Ok(())
+    }
+
+    /// Removes unfinished files of an earlier process; returns how many.
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub fn sweep(&self) -> Result<usize> {
+        let mut removed = 0;
+        for entry in fs::read_dir(&self.temporary)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|e| e == "part" || e == "put") {
+                fs::remove_file(&path)?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|dir| dir.sync_all()).with_context(|| format!("fsync directory {}", folder.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn put_get_and_keys_that_leave_the_root() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = FsBlobs::open(dir.path().join("blobs"), dir.path().join("spool")).unwrap();
+        blobs.put("results/ab/abc.dcm", b"bytes").unwrap();
+        assert_eq!(blobs.get("results/ab/abc.dcm").unwrap(), b"bytes");
+        assert!(blobs.put("../outside", b"x").is_err());
+        assert!(blobs.get("/etc/hostname").is_err());
+        assert!(blobs.free_bytes().unwrap() > 0);
+        blobs.probe().unwrap();
+        fs::write(dir.path().join("spool/dead.part"), b"half").unwrap();
+        assert_eq!(blobs.sweep().unwrap(), 1);
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes: received instances, pictures and result objects, by key.
+//!
+//! A key names its bytes for ever: it is derived from what is stored, so storing again is harmless
+//! and nothing is ever overwritten with something else.
+
+mod fs;
+
+use anyhow::Result;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+pub use fs::FsBlobs;
+
+/// Where bytes live. A closed set: object storage joins here.
+#[derive(Debug, Clone)]
+pub enum Blobs {
+    /// Files below the data directory.
+    Fs(FsBlobs),
+}
+
+impl Blobs {
+    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync.
+    ///
+    /// # Errors
+    /// If the file system refuses; the key does not exist then, or holds the same bytes.
+    pub async fn adopt(&self, key: &str, spooled: PathBuf, file: File) -> Result<()> {
+        let Self::Fs(fs) = self;
+        let (fs, key) = (fs.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || fs.adopt(&key, &spooled, &file)).await?
+    }
+
+    /// Makes bytes durable under a key.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub async fn put(&self, key: &str, bytes: Vec<u8>) -> Result<()> {
+        let Self::Fs(fs) = self;
+        let (fs, key) = (fs.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || fs.put(&key, &bytes)).await?
+    }
+
+    /// Reads the bytes of a key.
+    ///
+    /// # Errors
+    /// If there are none or they cannot be read.
+    pub async fn get(&self, key: &str) -> Result<Vec<u8>> {
+        let Self::Fs(fs) = self;
+        let (fs, key) = (fs.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || fs.get(&key)).await?
+    }
+
+    /// Free bytes where new ones would go.
+    ///
+    /// # Errors
+    /// If the file system does not tell.
+    pub fn free_bytes(&self) -> Result<u64> {
+        let Self::Fs(fs) = self;
+        fs.free_bytes()
+    }
+
+    /// Writes, reads and removes a probe: can this process use the place at all?
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn probe(&self) -> Result<()> {
+        let Self::Fs(fs) = self;
+        fs.probe()
+    }
+}
+
+/// A key below `room`: two characters of fan-out, then the name.
+#[must_use]
+pub fn key(room: &str, digest: &str, extension: &str) -> String {
+    format!("{room}/{}/{digest}.{extension}", digest.get(..2).unwrap_or("xx"))
+}
+
+/// Whether the path lies on the same file system as the blobs is the caller's business; here only
+/// the name is checked, so that no key can leave the root.
+fn is_safe(key: &str) -> bool {
+    !key.is_empty() && Path::new(key).components().all(|c| matches!(c, std::path::Component::Normal(_)))
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

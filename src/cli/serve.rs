@@ -1,0 +1,227 @@
+//! `centinela serve`: boots the node, runs its roles, drains on SIGTERM. Reads like a boot log.
+
+use super::Files;
+use crate::analyze;
+use crate::api;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Called, Callers, Config};
+use crate::delivery;
+use crate::ingest::{self, Ingest};
+use crate::telemetry;
+use anyhow::{Context as _, Result, bail};
+use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
+use centinela_scp::{CalledRule, Caller, CallerRule, Limits, Policy};
+use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Flags of the command.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Roles to run in this process
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "scp,worker,delivery,api")]
+    role: Vec<Role>,
+    /// DICOM port, instead of the configured one; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    dicom_port: Option<u16>,
+    /// API port, instead of the configured one; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    api_port: Option<u16>,
+}
+
+/// A part of the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Receive by C-STORE.
+    Scp,
+    /// Close studies and analyse them.
+    Worker,
+    /// Send results.
+    Delivery,
+    /// Answer HTTP.
+    Api,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Scp, Self::Worker, Self::Delivery, Self::Api];
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Running {
+    /// The shared application.
+    pub app: Arc<App>,
+    /// Where C-STORE is answered, if it is.
+    pub dicom: Option<SocketAddr>,
+    /// Where HTTP is answered, if it is.
+    pub api: Option<SocketAddr>,
+    roles: JoinSet<(&'static str, Result<()>)>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Opens everything and starts the roles.
+    ///
+    /// # Errors
+    /// The first thing that fails, before any role has started.
+    pub async fn start(config: Config, clock: Clock, wanted: &[Role]) -> Result<Self> {
+        let app = App::open(config, clock).await?;
+        let settings = &app.config.settings;
+        let has = |role| wanted.contains(&role);
+        let stop = CancellationToken::new();
+        let mut roles = JoinSet::new();
+        let (mut dicom, mut http) = (None, None);
+        let scp = if has(Role::Scp) {
+            Some(bind(SocketAddr::new(settings.dicom.bind, settings.dicom.port), "DICOM").await?)
+        } else {
+            None
+        };
+        let api_listener = if has(Role::Api) {
+            Some(bind(SocketAddr::new(settings.api.bind, settings.api.port), "API").await?)
+        } else {
+            None
+        };
+        if has(Role::Worker) {
+            roles.spawn(named("closing studies", ingest::completion::run(Arc::clone(&app), stop.clone())));
+            if app.model.is_some() {
+                roles.spawn(named("worker", analyze::run(Arc::clone(&app), stop.clone())));
+            }
+        }
+        if has(Role::Delivery) {
+            roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
+        }
+        if let Some(listener) = api_listener {
+            let address = listener.local_addr()?;
+            http = Some(address);
+            roles.spawn(named("api", api::serve(Arc::clone(&app), listener, stop.clone())));
+            tracing::info!(role = "api", bind = %address.ip(), port = address.port(), "listening");
+        }
+        if let Some(listener) = scp {
+            let address = listener.local_addr()?;
+            dicom = Some(address);
+            let (policy, handler) = (Arc::new(policy(&app)), Arc::new(Ingest::new(Arc::clone(&app))));
+            let stopped = stop.clone();
+            roles.spawn(named("scp", async move {
+                centinela_scp::serve(listener, policy, handler, stopped).await.context("DICOM listener")
+            }));
+            let ae = app.config.peers.node.ae_title.as_str();
+            tracing::info!(role = "scp", ae, bind = %address.ip(), port = address.port(), "listening");
+        }
+        Ok(Self { app, dicom, api: http, roles, stop })
+    }
+
+    /// Waits until a role ends on its own (an error) or `until` is done, then drains.
+    ///
+    /// # Errors
+    /// If a role ended on its own.
+    pub async fn run_until(mut self, until: impl Future<Output = ()>) -> Result<()> {
+        let ended = tokio::select! {
+            ended = self.roles.join_next() => Some(ended),
+            () = until => None,
+        };
+        self.stop.cancel();
+        let drained = tokio::time::timeout(Duration::from_secs(40), async {
+            while let Some(role) = self.roles.join_next().await {
+                if let Ok((name, Err(error))) = role {
+                    tracing::error!(role = name, "ended with an error: {error:#}");
+                }
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!("roles did not end within 40 s; leases will bring their work back");
+        }
+        self.app.db.close().await;
+        match ended {
+            None => Ok(()),
+            Some(Some(Ok((name, Ok(()))))) => bail!("role {name} ended on its own"),
+            Some(Some(Ok((name, Err(error))))) => Err(error).with_context(|| format!("role {name}")),
+            Some(Some(Err(error))) => Err(error).context("a role panicked"),
+            Some(None) => bail!("there was no role to run"),
+        }
+    }
+}
+
+async fn named(name: &'static str, role: impl Future<Output = Result<()>>) -> (&'static str, Result<()>) {
+    (name, role.await)
+}
+
+async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!(
+            "listen for {what} on {address}: choose another port, or let the process use it (see docs/operations.md)"
+        )
+    })
+}
+
+/// Who may call, by the settings and the peers.
+fn policy(app: &App) -> Policy {
+    let dicom = &app.config.settings.dicom;
+    let callers = match dicom.callers {
+        Callers::Any => CallerRule::Any,
+        Callers::Listed => {
+            let senders = app.config.peers.peers.iter().filter(|p| p.sends);
+            CallerRule::Listed(senders.map(|p| Caller { ae_title: p.ae_title.clone(), host: None }).collect())
+        }
+    };
+    let called = match dicom.called {
+        Called::Any => CalledRule::Any,
+        Called::Own => CalledRule::Own,
+    };
+    let limits = Limits {
+        associations: dicom.associations,
+        max_pdu: dicom.max_pdu,
+        instance_bytes: dicom.max_instance,
+        idle: Duration::from_secs(dicom.idle_timeout),
+        ..Limits::default()
+    };
+    Policy {
+        ae_title: app.config.peers.node.ae_title.clone(),
+        called,
+        callers,
+        accept_any_abstract_syntax: true,
+        spool: app.spool.clone(),
+        limits,
+        implementation_class_uid: implementation_class_uid(),
+        implementation_version: IMPLEMENTATION_VERSION.to_owned(),
+        drain_timeout: Duration::from_secs(10),
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If the node cannot start or a role fails.
+pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
+    let mut config = files.load()?;
+    if let Some(port) = arguments.dicom_port.or(config.peers.node.port) {
+        config.settings.dicom.port = port;
+    }
+    if let Some(port) = arguments.api_port {
+        config.settings.api.port = port;
+    }
+    telemetry::init(&config.settings.log);
+    let split = Role::ALL.iter().any(|role| !arguments.role.contains(role));
+    if split && config.settings.storage.database.is_empty() {
+        tracing::info!("only some roles run here; one process at a time can use this data directory");
+    }
+    let running = Running::start(config, Clock::System, &arguments.role).await?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopped = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: open associations and running jobs are finished first");
+    };
+    running.run_until(stopped).await?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}

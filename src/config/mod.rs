@@ -1,0 +1,304 @@
+//! Settings: embedded defaults, then the file, then the environment, then flags.
+//!
+//! Unknown keys are errors, and all problems are told at once.
+
+mod overlay;
+pub mod peers;
+
+use centinela_domain::result::Language;
+use overlay::Layers;
+use serde::Deserialize;
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+pub use peers::{Peer, Peers};
+
+/// The commented defaults: the file that `centinela config default` prints.
+pub const DEFAULT_SETTINGS: &str = include_str!("../../conf/centinela.toml");
+/// The commented example of the peers file.
+pub const DEFAULT_PEERS: &str = include_str!("../../conf/ae-titles.toml");
+
+/// All settings of `conf/centinela.toml`; the file explains each key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Settings {
+    pub node: Node,
+    pub dicom: Dicom,
+    pub study: Study,
+    pub storage: Storage,
+    pub analyze: Analyze,
+    pub delivery: Delivery,
+    pub api: Api,
+    pub log: Log,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Node {
+    pub language: Language,
+}
+
+/// `[dicom]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Dicom {
+    pub bind: IpAddr,
+    pub port: u16,
+    pub callers: Callers,
+    pub called: Called,
+    pub associations: usize,
+    pub max_pdu: u32,
+    pub max_instance: u64,
+    pub idle_timeout: u64,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Callers {
+    /// Peers with `sends = true`.
+    Listed,
+    /// Everybody.
+    Any,
+}
+
+/// Which called AE titles are answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Called {
+    /// Ours.
+    Own,
+    /// Every one.
+    Any,
+}
+
+/// `[study]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Study {
+    pub quiet_period: f64,
+}
+
+impl Study {
+    /// The quiet period in milliseconds.
+    #[must_use]
+    pub fn quiet_ms(&self) -> i64 {
+        (self.quiet_period * 1_000.0) as i64
+    }
+}
+
+/// `[storage]`
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Storage {
+    pub data_dir: PathBuf,
+    pub min_free: u64,
+    pub database: String,
+}
+
+// The database URL may hold a password.
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let database = if self.database.is_empty() { "sqlite" } else { "postgres (redacted)" };
+        write!(f, "Storage {{ data_dir: {:?}, min_free: {}, database: {database} }}", self.data_dir, self.min_free)
+    }
+}
+
+/// `[analyze]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Analyze {
+    pub enabled: bool,
+    pub model: String,
+    pub assume: Assume,
+    pub lease: u64,
+}
+
+/// What to do with a film whose attributes do not say enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assume {
+    /// Analyse it.
+    Analyze,
+    /// Skip it, with that reason.
+    Skip,
+}
+
+/// `[delivery]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Delivery {
+    pub connect_timeout: u64,
+    pub response_timeout: u64,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Api {
+    pub bind: IpAddr,
+    pub port: u16,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Log {
+    pub format: LogFormat,
+    pub level: Level,
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For log collectors.
+    Json,
+}
+
+/// Least severity that is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the words say it")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Level {
+    /// The word that the filter takes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Everything that is wrong with the configuration, each with its place and remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(pub Vec<String>);
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// The configuration of one process.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `centinela.toml`.
+    pub settings: Settings,
+    /// `ae-titles.toml`.
+    pub peers: Peers,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `--config`; else `centinela.toml` in the working directory, `/etc/centinela/centinela.toml`, or defaults.
+    pub settings: Option<PathBuf>,
+    /// `--peers`; else `ae-titles.toml` in the same places.
+    pub peers: Option<PathBuf>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `CENTINELA__SECTION__KEY` pairs.
+    pub environment: Vec<(String, String)>,
+}
+
+impl Config {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    /// [`Problems`]: all of them at once.
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let mut layers = Layers::new(DEFAULT_SETTINGS);
+        if let Some(path) = find(sources.settings.as_deref(), "centinela.toml") {
+            layers.file(&path, &mut problems);
+        }
+        layers.environment(&sources.environment, &mut problems);
+        let mut settings = layers.settings(&mut problems);
+        let peers = match find(sources.peers.as_deref(), "ae-titles.toml") {
+            Some(path) => Peers::read(&path, &mut problems),
+            None => Peers::parse("the embedded ae-titles.toml", DEFAULT_PEERS, &mut problems),
+        };
+        if let (Some(settings), Some(dir)) = (settings.as_mut(), &sources.data_dir) {
+            settings.storage.data_dir.clone_from(dir);
+        }
+        if let Some(settings) = &settings {
+            check(settings, &mut problems);
+        }
+        match (settings, peers) {
+            (Some(settings), Some(peers)) if problems.is_empty() => Ok(Self { settings, peers }),
+            _ => Err(Problems(problems)),
+        }
+    }
+}
+
+impl Config {
+    /// The embedded defaults with these peers: for the demonstration and for tests.
+    ///
+    /// # Errors
+    /// Never in a released program: a test holds the embedded file to it.
+    pub fn embedded(peers: Peers) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        match Layers::new(DEFAULT_SETTINGS).settings(&mut problems) {
+            Some(settings) => Ok(Self { settings, peers }),
+            None => Err(Problems(problems)),
+        }
+    }
+}
+
+fn find(named: Option<&Path>, name: &str) -> Option<PathBuf> {
+    if let Some(path) = named {
+        return Some(path.to_owned());
+    }
+    [PathBuf::from(name), Path::new("/etc/centinela").join(name)].into_iter().find(|p| p.is_file())
+}
+
+fn check(settings: &Settings, problems: &mut Vec<String>) {
+    let quiet = settings.study.quiet_period;
+    if !(0.0..=86_400.0).contains(&quiet) {
+        problems.push(format!("[study] quiet_period = {quiet}: give seconds between 0 and 86400"));
+    }
+    if settings.dicom.associations == 0 {
+        problems.push("[dicom] associations = 0: nobody could connect; give at least 1".into());
+    }
+    if !(4_096..=1_048_576).contains(&settings.dicom.max_pdu) {
+        problems.push(format!("[dicom] max_pdu = {}: give bytes between 4096 and 1048576", settings.dicom.max_pdu));
+    }
+    if settings.analyze.lease < 5 {
+        problems.push(format!("[analyze] lease = {}: give at least 5 seconds", settings.analyze.lease));
+    }
+    let url = &settings.storage.database;
+    if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        problems.push("[storage] database: leave it empty for SQLite, or give a postgres:// URL".into());
+    }
+}
+
+#[cfg(test)]
+mod tests;

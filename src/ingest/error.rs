@@ -1,0 +1,45 @@
+//! What can go wrong while receiving, and the one table that maps it to a DIMSE status.
+
+use centinela_domain::header::HeaderError;
+use centinela_domain::status::DimseStatus;
+
+/// Why an instance was not kept. Nothing of it stays, so the sender must keep it.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The bytes could not be made durable: disk full or broken.
+    #[error("the instance could not be made durable: {0:#}")]
+    Blob(anyhow::Error),
+    /// The row could not be made durable.
+    #[error("the row could not be written: {0:#}")]
+    Database(#[from] anyhow::Error),
+    /// The header cannot be read at all.
+    #[error("the data set cannot be read: {0}")]
+    Header(HeaderError),
+    /// Command set and data set name different SOP classes or instances.
+    #[error("SOP class or instance of the data set differ from the command set's")]
+    Mismatch,
+}
+
+impl IngestError {
+    /// PS3.4 table B.2-1.
+    pub const fn status(&self) -> DimseStatus {
+        match self {
+            Self::Blob(_) | Self::Database(_) => DimseStatus::OUT_OF_RESOURCES,
+            Self::Header(_) => DimseStatus::CANNOT_UNDERSTAND,
+            Self::Mismatch => DimseStatus::DATA_SET_MISMATCH,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_status() {
+        let io = || anyhow::anyhow!("no space left on device");
+        assert_eq!(IngestError::Blob(io()).status(), DimseStatus(0xA700));
+        assert_eq!(IngestError::Database(io()).status(), DimseStatus(0xA700));
+        assert_eq!(IngestError::Mismatch.status(), DimseStatus(0xA900));
+    }
+}

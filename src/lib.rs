@@ -1,0 +1,19 @@
+//! Centinela: a chest X-ray AI node that stands beside the PACS.
+//!
+//! Modules in the order of the data: [`config`] and [`app`] put everything together, [`ingest`]
+//! receives, [`analyze`] reads, [`delivery`] sends, [`api`] shows. The three in the middle never
+//! import each other: they meet only in rows ([`store`]) and bytes ([`blob`]).
+
+pub mod analyze;
+pub mod api;
+pub mod app;
+pub mod blob;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod delivery;
+pub mod failpoint;
+pub mod ingest;
+pub mod queue;
+pub mod store;
+pub mod telemetry;

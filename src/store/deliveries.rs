@@ -1,0 +1,185 @@
+//! Rows of deliveries: one result on its way to one destination.
+
+use super::dialect::{Sql, claim_sql};
+use super::{Tx, new_id, on};
+use anyhow::Result;
+use centinela_domain::UnixMs;
+use centinela_domain::delivery::DeliveryState;
+
+/// A delivery.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct DeliveryRow {
+    /// Identifier.
+    pub id: String,
+    /// SOP Instance UID of the result.
+    pub result: String,
+    /// Name of the peer.
+    pub destination: String,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// A word of [`DeliveryState`].
+    pub state: String,
+    /// Attempts so far.
+    pub attempts: i64,
+    /// Not before.
+    pub next_at: UnixMs,
+    /// While sending: when somebody else may take over.
+    pub lease_until: Option<UnixMs>,
+    /// Last DIMSE status.
+    pub last_status: Option<i64>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+    /// When it was scheduled.
+    pub created_at: UnixMs,
+    /// When the destination answered success.
+    pub accepted_at: Option<UnixMs>,
+}
+
+/// Schedules a result for a destination, once.
+///
+/// # Errors
+/// If the database fails.
+pub async fn schedule(tx: &mut Tx, result: &str, study_uid: &str, destination: &str, now: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "insert into delivery (id, result, destination, study_uid, state, attempts, next_at, created_at) \
+         values ($1, $2, $3, $4, 'scheduled', 0, $5, $5) on conflict (result, destination) do nothing")
+        .bind(new_id()).bind(result).bind(destination).bind(study_uid).bind(now).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+const CLAIM: Sql = claim_sql!(
+    "update delivery set state = 'sending', lease_until = $3 where id in (select id from delivery \
+     where destination = $1 and ((state = 'scheduled' and next_at <= $2) or (state = 'sending' and lease_until <= $2)) \
+     order by created_at, id limit $4",
+    ") returning *"
+);
+
+/// Takes the oldest due deliveries of one destination, in the order in which they were scheduled.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim(tx: &mut Tx, destination: &str, now: UnixMs, lease_ms: i64, limit: i64) -> Result<Vec<DeliveryRow>> {
+    let sql = CLAIM.on(tx);
+    let mut rows: Vec<DeliveryRow> = on!(tx, c => sqlx::query_as(sql)
+        .bind(destination).bind(now).bind(now + lease_ms).bind(limit).fetch_all(c).await?);
+    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    Ok(rows)
+}
+
+/// What an attempt ended with.
+#[derive(Debug, Clone)]
+pub struct AttemptRecord<'a> {
+    /// The next state.
+    pub state: DeliveryState,
+    /// When to try again, for a scheduled one.
+    pub next_at: UnixMs,
+    /// The DIMSE status, if the peer answered.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: Option<&'a str>,
+}
+
+/// Records an attempt.
+///
+/// # Errors
+/// If the database fails.
+pub async fn record(tx: &mut Tx, id: &str, attempt: &AttemptRecord<'_>, now: UnixMs) -> Result<()> {
+    let accepted = (attempt.state == DeliveryState::Accepted).then_some(now);
+    on!(tx, c => sqlx::query(
+        "update delivery set state = $2, attempts = attempts + 1, next_at = $3, last_status = $4, last_error = $5, \
+         accepted_at = coalesce(accepted_at, $6), lease_until = null where id = $1 and state = 'sending'")
+        .bind(id).bind(attempt.state.as_str()).bind(attempt.next_at).bind(attempt.status.map(i64::from))
+        .bind(attempt.error).bind(accepted).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// Gives a claimed delivery back without counting an attempt.
+///
+/// # Errors
+/// If the database fails.
+pub async fn give_back(tx: &mut Tx, id: &str, next_at: UnixMs) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update delivery set state = 'scheduled', next_at = $2, lease_until = null where id = $1 and state = 'sending'")
+        .bind(id).bind(next_at).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// At start of the only process of a database: whatever is marked sending was interrupted.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query("update delivery set lease_until = $1 where state = 'sending'")
+        .bind(now).execute(c).await?.rows_affected()))
+}
+
+/// Schedules a delivery again by hand, whatever ended it; false if there is none.
+///
+/// # Errors
+/// If the database fails.
+pub async fn retry(tx: &mut Tx, id: &str, now: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update delivery set state = 'scheduled', next_at = $2, lease_until = null \
+         where id = $1 and state in ('scheduled', 'refused', 'dead')")
+        .bind(id).bind(now).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// One delivery.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(tx: &mut Tx, id: &str) -> Result<Option<DeliveryRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from delivery where id = $1").bind(id).fetch_optional(c).await?))
+}
+
+/// Deliveries, the oldest first, by state, destination or study.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(
+    tx: &mut Tx,
+    state: Option<&str>,
+    destination: Option<&str>,
+    study_uid: Option<&str>,
+    limit: i64,
+) -> Result<Vec<DeliveryRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from delivery where (cast($1 as text) is null or state = $1) \
+         and (cast($2 as text) is null or destination = $2) and (cast($3 as text) is null or study_uid = $3) \
+         order by created_at, id limit $4")
+        .bind(state).bind(destination).bind(study_uid).bind(limit).fetch_all(c).await?))
+}
+
+/// How many deliveries are in each state, by destination.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, String, i64)>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select destination, state, count(*) from delivery group by destination, state order by destination, state")
+        .fetch_all(c).await?))
+}
+
+/// Whether a destination has anything to do: a cheap question before the write transaction.
+///
+/// # Errors
+/// If the database fails.
+pub async fn any_due(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<bool> {
+    let found: Option<i64> = on!(tx, c => sqlx::query_scalar(
+        "select next_at from delivery where destination = $1 and ((state = 'scheduled' and next_at <= $2) \
+         or (state = 'sending' and lease_until <= $2)) limit 1")
+        .bind(destination).bind(now).fetch_optional(c).await?);
+    Ok(found.is_some())
+}
+
+/// For each destination that something waits for: when the oldest of it was scheduled.
+///
+/// # Errors
+/// If the database fails.
+pub async fn oldest_waiting(tx: &mut Tx) -> Result<Vec<(String, UnixMs)>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select destination, min(created_at) from delivery where state in ('scheduled', 'sending') \
+         group by destination order by destination")
+        .fetch_all(c).await?))
+}

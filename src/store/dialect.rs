@@ -1,0 +1,33 @@
+//! The few SQL texts that differ between SQLite and PostgreSQL.
+
+use super::Tx;
+
+/// A statement in both dialects.
+pub struct Sql {
+    /// For SQLite.
+    pub sqlite: &'static str,
+    /// For PostgreSQL.
+    pub postgres: &'static str,
+}
+
+impl Sql {
+    /// The text for the engine of this transaction.
+    #[must_use]
+    pub const fn on(&self, tx: &Tx) -> &'static str {
+        match tx {
+            Tx::Sqlite { .. } => self.sqlite,
+            Tx::Postgres { .. } => self.postgres,
+        }
+    }
+}
+
+/// Writes one statement twice: PostgreSQL's with `for update skip locked` where `{lock}` stands.
+macro_rules! claim_sql {
+    ($before:literal, $after:literal) => {
+        crate::store::dialect::Sql {
+            sqlite: concat!($before, $after),
+            postgres: concat!($before, " for update skip locked", $after),
+        }
+    };
+}
+pub(crate) use claim_sql;

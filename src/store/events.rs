@@ -1,0 +1,132 @@
+//! The append-only feed of everything that happened.
+
+use super::{Tx, on};
+use anyhow::Result;
+use centinela_domain::UnixMs;
+use serde_json::Value;
+
+/// What happened. Closed set: the words are part of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    /// An instance is durable.
+    Received,
+    /// The same instance came again.
+    Duplicate,
+    /// The same UID came with other bytes.
+    VariantReceived,
+    /// The other bytes show the same pixels of the same patient.
+    VariantAccepted,
+    /// The other bytes differ: quarantined.
+    Quarantined,
+    /// The quiet period passed.
+    StudyClosed,
+    /// A late film opened the next revision.
+    StudyReopened,
+    /// A film was scored.
+    Predicted,
+    /// A film was not analysed.
+    ImageSkipped,
+    /// An attempt failed.
+    JobFailed,
+    /// A job has no attempt left.
+    JobDead,
+    /// The objects of a revision are durable.
+    ResultsBuilt,
+    /// A source value was invalid and was left out of the results.
+    ValueLeftOut,
+    /// The film's character set is wrong or missing: its texts may read wrong.
+    TextDoubtful,
+    /// The study was not analysed.
+    StudySkipped,
+    /// The study failed.
+    StudyFailed,
+    /// A destination has the object.
+    Delivered,
+    /// A destination could not be reached or asked for patience.
+    DeliveryDelayed,
+    /// A destination refused the object.
+    DeliveryRefused,
+    /// Somebody asked for another try.
+    RetryRequested,
+}
+
+impl EventKind {
+    /// The word in rows and in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Received => "received",
+            Self::Duplicate => "duplicate",
+            Self::VariantReceived => "variant_received",
+            Self::VariantAccepted => "variant_accepted",
+            Self::Quarantined => "quarantined",
+            Self::StudyClosed => "study_closed",
+            Self::StudyReopened => "study_reopened",
+            Self::Predicted => "predicted",
+            Self::ImageSkipped => "image_skipped",
+            Self::JobFailed => "job_failed",
+            Self::JobDead => "job_dead",
+            Self::ResultsBuilt => "results_built",
+            Self::ValueLeftOut => "value_left_out",
+            Self::TextDoubtful => "text_doubtful",
+            Self::StudySkipped => "study_skipped",
+            Self::StudyFailed => "study_failed",
+            Self::Delivered => "delivered",
+            Self::DeliveryDelayed => "delivery_delayed",
+            Self::DeliveryRefused => "delivery_refused",
+            Self::RetryRequested => "retry_requested",
+        }
+    }
+}
+
+/// An event as stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct EventRow {
+    /// Position in the feed.
+    pub seq: i64,
+    /// When.
+    pub at: UnixMs,
+    /// The study, if it is about one.
+    pub study_uid: Option<String>,
+    /// The instance or result, if it is about one.
+    pub sop_instance: Option<String>,
+    /// A word of [`EventKind`].
+    pub kind: String,
+    /// JSON object; ids and numbers, never PHI.
+    pub detail: String,
+}
+
+/// Appends an event to the feed, in the transaction of the state it describes.
+///
+/// # Errors
+/// If the database fails.
+pub async fn append(
+    tx: &mut Tx,
+    at: UnixMs,
+    study_uid: Option<&str>,
+    sop_instance: Option<&str>,
+    kind: EventKind,
+    detail: Value,
+) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "insert into event (at, study_uid, sop_instance, kind, detail) values ($1, $2, $3, $4, $5)")
+        .bind(at).bind(study_uid).bind(sop_instance).bind(kind.as_str()).bind(detail.to_string()).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// The events of a study, oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<EventRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from event where study_uid = $1 order by seq")
+        .bind(study_uid).fetch_all(c).await?))
+}
+
+/// How many events of each kind there are.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_by_kind(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    Ok(on!(tx, c => sqlx::query_as("select kind, count(*) from event group by kind").fetch_all(c).await?))
+}

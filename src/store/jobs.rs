@@ -1,0 +1,203 @@
+//! Rows of jobs: the row is the job, leases make it safe to hand out.
+
+use super::dialect::{Sql, claim_sql};
+use super::{Tx, new_id, on};
+use anyhow::Result;
+use centinela_domain::UnixMs;
+use centinela_domain::job::{AfterFailure, JobState, after_failure};
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Decode and score one instance (subject: SOP Instance UID).
+    Predict,
+    /// Build the objects of a study revision (subject: Study Instance UID).
+    Report,
+    /// Compare a variant with the first bytes (subject: variant id).
+    Compare,
+}
+
+impl JobKind {
+    /// The word in rows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Predict => "predict",
+            Self::Report => "report",
+            Self::Compare => "compare",
+        }
+    }
+
+    /// Reads the word back.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Predict, Self::Report, Self::Compare].into_iter().find(|k| k.as_str() == word)
+    }
+}
+
+/// A job.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct JobRow {
+    /// Identifier.
+    pub id: String,
+    /// A word of [`JobKind`].
+    pub kind: String,
+    /// What it is about.
+    pub subject: String,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// Revision of the study.
+    pub revision: i64,
+    /// A word of [`JobState`].
+    pub state: String,
+    /// Higher first.
+    pub priority: i64,
+    /// Attempts that ended with an error.
+    pub attempts: i64,
+    /// Attempts that ended with the process.
+    pub interruptions: i64,
+    /// Not before.
+    pub run_at: UnixMs,
+    /// Who holds the lease.
+    pub worker: Option<String>,
+    /// Until when.
+    pub lease_until: Option<UnixMs>,
+    /// Jobs with equal keys are one job.
+    pub dedup: String,
+    /// Why the last attempt failed.
+    pub last_error: Option<String>,
+    /// When it was enqueued.
+    pub created_at: UnixMs,
+    /// When it ended.
+    pub finished_at: Option<UnixMs>,
+}
+
+/// A job that shall be done.
+#[derive(Debug, Clone)]
+pub struct NewJob<'a> {
+    /// What it does.
+    pub kind: JobKind,
+    /// What it is about.
+    pub subject: &'a str,
+    /// Study Instance UID.
+    pub study_uid: &'a str,
+    /// Revision of the study.
+    pub revision: i64,
+    /// Higher first.
+    pub priority: i64,
+}
+
+/// Interruptions after which a job is taken for the cause of the crashes.
+pub const MAX_INTERRUPTIONS: i64 = 20;
+
+/// Enqueues a job once: the same kind, subject and revision is one job for ever.
+///
+/// # Errors
+/// If the database fails.
+pub async fn enqueue(tx: &mut Tx, job: &NewJob<'_>, now: UnixMs) -> Result<bool> {
+    let dedup = format!("{}:{}:{}", job.kind.as_str(), job.subject, job.revision);
+    let done = on!(tx, c => sqlx::query(
+        "insert into job (id, kind, subject, study_uid, revision, state, priority, attempts, interruptions, run_at, \
+         dedup, created_at) values ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, $7, $8, $7) on conflict (dedup) do nothing")
+        .bind(new_id()).bind(job.kind.as_str()).bind(job.subject).bind(job.study_uid).bind(job.revision)
+        .bind(job.priority).bind(now).bind(dedup).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+const CLAIM: Sql = claim_sql!(
+    "update job set interruptions = interruptions + case when state = 'running' then 1 else 0 end, \
+     state = 'running', worker = $1, lease_until = $2 where id = (select id from job where \
+     (state = 'queued' and run_at <= $3) or (state = 'running' and lease_until <= $3) \
+     order by priority desc, run_at, id limit 1",
+    ") returning *"
+);
+
+/// Hands out the most urgent due job, or one whose lease ran out.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim(tx: &mut Tx, worker: &str, now: UnixMs, lease_ms: i64) -> Result<Option<JobRow>> {
+    let sql = CLAIM.on(tx);
+    Ok(on!(tx, c => sqlx::query_as(sql).bind(worker).bind(now + lease_ms).bind(now).fetch_optional(c).await?))
+}
+
+/// Prolongs the lease; false if the job is no longer ours.
+///
+/// # Errors
+/// If the database fails.
+pub async fn renew(tx: &mut Tx, job: &JobRow, until: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update job set lease_until = $3 where id = $1 and worker = $2 and state = 'running'")
+        .bind(&job.id).bind(&job.worker).bind(until).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// Ends a job; false if the lease was lost: then nothing of the caller's transaction may be kept.
+///
+/// # Errors
+/// If the database fails.
+pub async fn finish(tx: &mut Tx, job: &JobRow, now: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update job set state = 'done', finished_at = $3, lease_until = null, last_error = null \
+         where id = $1 and worker = $2 and interruptions = $4 and state = 'running'")
+        .bind(&job.id).bind(&job.worker).bind(now).bind(job.interruptions).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// Records a failed attempt: queued again later, or dead. Returns what it became.
+///
+/// # Errors
+/// If the database fails.
+pub async fn fail(tx: &mut Tx, job: &JobRow, error: &str, now: UnixMs) -> Result<JobState> {
+    let attempts = job.attempts + 1;
+    let (state, run_at) = match after_failure(now, attempts) {
+        AfterFailure::RetryAt(at) => (JobState::Queued, at),
+        AfterFailure::Dead => (JobState::Dead, now),
+    };
+    let finished = (state == JobState::Dead).then_some(now);
+    on!(tx, c => sqlx::query(
+        "update job set state = $3, attempts = $4, run_at = $5, last_error = $6, lease_until = null, finished_at = $7 \
+         where id = $1 and worker = $2 and state = 'running'")
+        .bind(&job.id).bind(&job.worker).bind(state.as_str()).bind(attempts).bind(run_at).bind(error).bind(finished)
+        .execute(c).await?.rows_affected());
+    Ok(state)
+}
+
+/// At start of the only process of a database: whatever is marked running was interrupted.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query("update job set lease_until = $1 where state = 'running'")
+        .bind(now).execute(c).await?.rows_affected()))
+}
+
+/// Gives dead jobs of a study a fresh set of attempts; returns how many.
+///
+/// # Errors
+/// If the database fails.
+pub async fn revive(tx: &mut Tx, study_uid: &str, now: UnixMs) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+        "update job set state = 'queued', attempts = 0, interruptions = 0, run_at = $2, finished_at = null \
+         where study_uid = $1 and state = 'dead'")
+        .bind(study_uid).bind(now).execute(c).await?.rows_affected()))
+}
+
+/// Jobs by state, the latest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(tx: &mut Tx, state: Option<&str>, study_uid: Option<&str>, limit: i64) -> Result<Vec<JobRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from job where (cast($1 as text) is null or state = $1) \
+         and (cast($2 as text) is null or study_uid = $2) order by created_at desc, id limit $3")
+        .bind(state).bind(study_uid).bind(limit).fetch_all(c).await?))
+}
+
+/// How many jobs are in each state.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    Ok(on!(tx, c => sqlx::query_as("select state, count(*) from job group by state").fetch_all(c).await?))
+}

@@ -1,0 +1,169 @@
+//! Rows: the connection to SQLite or PostgreSQL and the two kinds of transaction.
+//!
+//! The only module that names `sqlx`. Both engines run the same SQL text; [`dialect`] holds what
+//! differs. Every function takes a [`Tx`], so that a state and its event are always written together.
+
+pub mod deliveries;
+pub mod dialect;
+pub mod events;
+pub mod instances;
+pub mod jobs;
+pub mod predictions;
+pub mod results;
+pub mod settings;
+pub mod studies;
+pub mod tokens;
+pub mod variants;
+
+use anyhow::{Context as _, Result, bail};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite, Transaction};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Runs the same statement on whichever engine the transaction is on.
+macro_rules! on {
+    ($tx:expr, $c:ident => $body:expr) => {
+        match $tx {
+            crate::store::Tx::Sqlite { tx, .. } => {
+                let $c = &mut **tx;
+                $body
+            }
+            crate::store::Tx::Postgres { tx } => {
+                let $c = &mut **tx;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// A pool of connections.
+#[derive(Debug, Clone)]
+pub enum Db {
+    /// The embedded default. One writer at a time: waiting in line beats SQLite's busy sleeps.
+    Sqlite {
+        /// Connections.
+        pool: SqlitePool,
+        /// Held by the one open write transaction.
+        writer: Arc<Mutex<()>>,
+    },
+    /// The scale-out engine.
+    Postgres {
+        /// Connections.
+        pool: PgPool,
+    },
+}
+
+/// An open transaction; dropped without [`Tx::commit`] it is rolled back.
+#[derive(Debug)]
+pub enum Tx {
+    /// On SQLite.
+    Sqlite {
+        /// The transaction.
+        tx: Transaction<'static, Sqlite>,
+        /// The place in line, for write transactions.
+        _writer: Option<OwnedMutexGuard<()>>,
+    },
+    /// On PostgreSQL.
+    Postgres {
+        /// The transaction.
+        tx: Transaction<'static, Postgres>,
+    },
+}
+
+impl Db {
+    /// Opens (and makes) the SQLite database at `path` and brings its schema up to date.
+    ///
+    /// # Errors
+    /// If the file cannot be opened or a migration fails.
+    pub async fn open_sqlite(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let pool = SqlitePoolOptions::new()
+            .max_connections(8)
+            .connect_with(options)
+            .await
+            .with_context(|| format!("open database {}", path.display()))?;
+        sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
+        Ok(Self::Sqlite { pool, writer: Arc::default() })
+    }
+
+    /// Connects to PostgreSQL and brings its schema up to date.
+    ///
+    /// # Errors
+    /// If the server does not answer, is older than 14, or a migration fails.
+    pub async fn open_postgres(url: &str) -> Result<Self> {
+        let pool = PgPool::connect(url).await.context("connect to PostgreSQL")?;
+        let version: String =
+            sqlx::query_scalar("show server_version_num").fetch_one(&pool).await.context("ask PostgreSQL's version")?;
+        if version.parse::<u32>().unwrap_or(0) < 140_000 {
+            bail!("PostgreSQL {version} is too old: version 14 or later is needed");
+        }
+        sqlx::migrate!("migrations/postgres").run(&pool).await.context("migrate the PostgreSQL database")?;
+        Ok(Self::Postgres { pool })
+    }
+
+    /// A transaction that only reads.
+    ///
+    /// # Errors
+    /// If no connection can be had.
+    #[expect(clippy::disallowed_methods, reason = "a read-only transaction may be deferred")]
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { pool, .. } => Tx::Sqlite { tx: pool.begin().await?, _writer: None },
+            Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await? },
+        })
+    }
+
+    /// A transaction that may write. Keep it short: no file, network or inference inside.
+    ///
+    /// # Errors
+    /// If no connection can be had.
+    #[expect(clippy::disallowed_methods, reason = "PostgreSQL needs no IMMEDIATE")]
+    pub async fn write(&self) -> Result<Tx> {
+        Ok(match self {
+            Self::Sqlite { pool, writer } => {
+                let guard = Arc::clone(writer).lock_owned().await;
+                Tx::Sqlite { tx: pool.begin_with("BEGIN IMMEDIATE").await?, _writer: Some(guard) }
+            }
+            Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await? },
+        })
+    }
+
+    /// Closes all connections; on SQLite this also folds the WAL back into the file.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { pool, .. } => pool.close().await,
+            Self::Postgres { pool } => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    /// Makes the transaction durable.
+    ///
+    /// # Errors
+    /// If the engine cannot; then nothing of it happened.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite { tx, .. } => tx.commit().await?,
+            Self::Postgres { tx } => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// Identifiers that sort by time.
+#[must_use]
+pub fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

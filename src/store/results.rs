@@ -1,0 +1,83 @@
+//! Rows of result objects. Once a row exists its bytes are sent again, never built again.
+
+use super::{Tx, on};
+use anyhow::Result;
+use centinela_domain::UnixMs;
+
+/// A result object.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ResultRow {
+    /// SOP Instance UID.
+    pub sop_instance: String,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// Revision of the study that it reports.
+    pub revision: i64,
+    /// sr, gsps or sc.
+    pub kind: String,
+    /// SOP Class UID.
+    pub sop_class: String,
+    /// Series Instance UID.
+    pub series_uid: String,
+    /// The film, for kinds that exist once for each film.
+    pub source: Option<String>,
+    /// Whether it says that nothing was analysed.
+    pub not_analyzed: bool,
+    /// Key of its bytes.
+    pub blob: String,
+    /// Size of the Part 10 file.
+    pub bytes: i64,
+    /// SHA-256 of the Part 10 file.
+    pub sha256: String,
+    /// `ModelRef` as JSON.
+    pub model: String,
+    /// Order of delivery within the revision.
+    pub position: i64,
+    /// When it was built.
+    pub created_at: UnixMs,
+}
+
+/// Inserts a result; false if it is there already.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(tx: &mut Tx, row: &ResultRow) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "insert into result (sop_instance, study_uid, revision, kind, sop_class, series_uid, source, not_analyzed, \
+         blob, bytes, sha256, model, position, created_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict (sop_instance) do nothing")
+        .bind(&row.sop_instance).bind(&row.study_uid).bind(row.revision).bind(&row.kind).bind(&row.sop_class)
+        .bind(&row.series_uid).bind(&row.source).bind(row.not_analyzed).bind(&row.blob).bind(row.bytes)
+        .bind(&row.sha256).bind(&row.model).bind(row.position).bind(row.created_at)
+        .execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// One result.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(tx: &mut Tx, sop_instance: &str) -> Result<Option<ResultRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from result where sop_instance = $1")
+        .bind(sop_instance).fetch_optional(c).await?))
+}
+
+/// All results of a study, revision by revision.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<ResultRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from result where study_uid = $1 order by revision, position")
+        .bind(study_uid).fetch_all(c).await?))
+}
+
+/// The latest report before `revision`: what the next one replaces.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest_report_before(tx: &mut Tx, study_uid: &str, revision: i64) -> Result<Option<ResultRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from result where study_uid = $1 and revision < $2 and kind = 'sr' \
+         order by revision desc, position limit 1")
+        .bind(study_uid).bind(revision).fetch_optional(c).await?))
+}

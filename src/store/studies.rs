@@ -1,0 +1,164 @@
+//! Rows of studies: receiving, closing, reopening, settling.
+
+use super::{Tx, on};
+use anyhow::Result;
+use centinela_domain::UnixMs;
+use centinela_domain::study::StudyState;
+use centinela_domain::uid::Uid;
+
+/// A study as it stands.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StudyRow {
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// A word of [`StudyState`].
+    pub state: String,
+    /// Current revision, from 1.
+    pub revision: i64,
+    /// First instance.
+    pub first_at: UnixMs,
+    /// Latest instance.
+    pub last_at: UnixMs,
+    /// The study closes then.
+    pub quiet_until: UnixMs,
+    /// When the current revision closed.
+    pub closed_at: Option<UnixMs>,
+    /// When the current revision was analysed, skipped or failed.
+    pub settled_at: Option<UnixMs>,
+    /// Why it was skipped or failed, in words.
+    pub reason: Option<String>,
+}
+
+impl StudyRow {
+    /// The state; a word that this version does not know counts as failed.
+    #[must_use]
+    pub fn state(&self) -> StudyState {
+        StudyState::parse(&self.state).unwrap_or(StudyState::Failed)
+    }
+}
+
+/// The study's row; a new one is made in state receiving.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_or_insert(tx: &mut Tx, study: &Uid, now: UnixMs, quiet_until: UnixMs) -> Result<StudyRow> {
+    on!(tx, c => sqlx::query(
+        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until) \
+         values ($1, 'receiving', 1, $2, $2, $3) on conflict (study_uid) do nothing")
+        .bind(study.as_str()).bind(now).bind(quiet_until).execute(c).await?.rows_affected());
+    Ok(on!(tx, c => sqlx::query_as("select * from study where study_uid = $1")
+        .bind(study.as_str()).fetch_one(c).await?))
+}
+
+/// The study's row, if there is one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(tx: &mut Tx, study_uid: &str) -> Result<Option<StudyRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from study where study_uid = $1")
+        .bind(study_uid).fetch_optional(c).await?))
+}
+
+/// The latest studies first; `before` pages on by `last_at`, `state` filters.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(tx: &mut Tx, state: Option<&str>, before: Option<UnixMs>, limit: i64) -> Result<Vec<StudyRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from study where (cast($1 as text) is null or state = $1) \
+         and (cast($2 as bigint) is null or last_at < $2) order by last_at desc, study_uid limit $3")
+        .bind(state).bind(before).bind(limit).fetch_all(c).await?))
+}
+
+/// An instance arrived: the quiet period starts again, if the study is still receiving.
+///
+/// # Errors
+/// If the database fails.
+pub async fn touch(tx: &mut Tx, study: &Uid, now: UnixMs, quiet_until: UnixMs) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update study set last_at = $2, quiet_until = case when state = 'receiving' then $3 else quiet_until end \
+         where study_uid = $1")
+        .bind(study.as_str()).bind(now).bind(quiet_until).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// Closes every study whose quiet period has passed; returns study and revision. Safe on many nodes.
+///
+/// # Errors
+/// If the database fails.
+pub async fn close_due(tx: &mut Tx, now: UnixMs) -> Result<Vec<(String, i64)>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "update study set state = 'complete', closed_at = $1 where state = 'receiving' and quiet_until <= $1 \
+         returning study_uid, revision")
+        .bind(now).fetch_all(c).await?))
+}
+
+/// Opens the next revision of a closed study; returns its number.
+///
+/// # Errors
+/// If the database fails.
+pub async fn reopen(tx: &mut Tx, study_uid: &str, quiet_until: UnixMs) -> Result<i64> {
+    let (revision,): (i64,) = on!(tx, c => sqlx::query_as(
+        "update study set state = 'receiving', revision = revision + 1, quiet_until = $2, closed_at = null, \
+         settled_at = null, reason = null where study_uid = $1 returning revision")
+        .bind(study_uid).bind(quiet_until).fetch_one(c).await?);
+    Ok(revision)
+}
+
+/// Records how the revision ended, unless the next one is open already.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settle(
+    tx: &mut Tx,
+    study_uid: &str,
+    revision: i64,
+    state: StudyState,
+    reason: Option<&str>,
+    now: UnixMs,
+) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update study set state = $3, reason = $4, settled_at = $5 \
+         where study_uid = $1 and revision = $2 and state in ('complete', 'failed')")
+        .bind(study_uid).bind(revision).bind(state.as_str()).bind(reason).bind(now).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// Puts a settled or failed revision back to complete, for a retry by hand.
+///
+/// # Errors
+/// If the database fails.
+pub async fn resume(tx: &mut Tx, study_uid: &str) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update study set state = 'complete', reason = null where study_uid = $1 and state = 'failed'")
+        .bind(study_uid).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// How many studies are in each state.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    Ok(on!(tx, c => sqlx::query_as("select state, count(*) from study group by state").fetch_all(c).await?))
+}
+
+/// A page of studies, the latest first. `after` is the place where the last page ended: its last
+/// study's `last_at` and UID, or a time alone to begin before it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn page(
+    tx: &mut Tx,
+    state: Option<&str>,
+    after: Option<(UnixMs, Option<&str>)>,
+    limit: i64,
+) -> Result<Vec<StudyRow>> {
+    let (at, uid) = after.map_or((None, None), |(at, uid)| (Some(at), uid));
+    // Studies of the same millisecond go by UID, so that no page boundary can lose one.
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from study where (cast($1 as text) is null or state = $1) \
+         and (cast($2 as bigint) is null or last_at < $2 or (last_at = $2 and study_uid > cast($3 as text))) \
+         order by last_at desc, study_uid limit $4")
+        .bind(state).bind(at).bind(uid).bind(limit).fetch_all(c).await?))
+}
