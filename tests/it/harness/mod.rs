@@ -1,0 +1,29 @@
+//! What the tests share: the node under test, its API, a PACS, films and foreign tools.
+
+pub mod api;
+pub mod films;
+pub mod modality;
+pub mod node;
+pub mod objects;
+pub mod pacs;
+pub mod proxy;
+pub mod tools;
+
+use std::time::{Duration, Instant};
+
+/// Asks again until the answer is there; fails with `what` after a minute.
+pub fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    until_within(Duration::from_secs(60), what, &mut ask)
+}
+
+/// As [`until`], with another patience.
+pub fn until_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(begin.elapsed() < patience, "{what} did not happen within {} s", patience.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

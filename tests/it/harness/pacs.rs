@@ -1,0 +1,98 @@
+//! A PACS in this process that keeps what it receives and can be told to misbehave.
+
+use centinela_domain::ae::AeTitle;
+use centinela_domain::implementation::implementation_class_uid;
+use centinela_domain::status::DimseStatus;
+use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler, StoreRequest};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+/// What arrived: SOP Instance UID to each received data set's SHA-256 and Part 10 bytes.
+type Shelf = Arc<Mutex<BTreeMap<String, Vec<(String, Vec<u8>)>>>>;
+
+/// A receiver.
+pub struct Pacs {
+    pub port: u16,
+    shelf: Shelf,
+    status: Arc<AtomicU16>,
+    stop: CancellationToken,
+    runtime: Option<Runtime>,
+    _spool: TempDir,
+}
+
+struct Keeper {
+    shelf: Shelf,
+    status: Arc<AtomicU16>,
+}
+
+impl StoreHandler for Keeper {
+    async fn admit(&self, _request: &StoreRequest) -> Result<(), DimseStatus> {
+        match self.status.load(Ordering::SeqCst) {
+            0 => Ok(()),
+            status => Err(DimseStatus(status)),
+        }
+    }
+
+    async fn store(&self, received: ReceivedInstance) -> DimseStatus {
+        let bytes = std::fs::read(&received.spooled.path).unwrap();
+        let sop = received.request.sop_instance.to_string();
+        let sha256 = received.spooled.sha256.clone();
+        self.shelf.lock().unwrap().entry(sop).or_default().push((sha256, bytes));
+        DimseStatus::SUCCESS
+    }
+}
+
+impl Pacs {
+    /// Starts on any free port.
+    pub fn start() -> Self {
+        Self::start_on(0)
+    }
+
+    /// Starts on a given port.
+    pub fn start_on(port: u16) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let spool = tempfile::tempdir().unwrap();
+        let (shelf, status, stop) = (Shelf::default(), Arc::new(AtomicU16::new(0)), CancellationToken::new());
+        let policy = Policy {
+            ae_title: AeTitle::parse("PACS").unwrap(),
+            called: CalledRule::Own,
+            callers: CallerRule::Any,
+            accept_any_abstract_syntax: true,
+            spool: spool.path().to_owned(),
+            limits: Limits::default(),
+            implementation_class_uid: implementation_class_uid(),
+            implementation_version: "TESTPACS".into(),
+            drain_timeout: Duration::from_millis(200),
+        };
+        let keeper = Keeper { shelf: Arc::clone(&shelf), status: Arc::clone(&status) };
+        runtime.spawn(centinela_scp::serve(listener, Arc::new(policy), Arc::new(keeper), stop.clone()));
+        Self { port, shelf, status, stop, runtime: Some(runtime), _spool: spool }
+    }
+
+    /// Answers every C-STORE with this status from now on.
+    pub fn answer(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    /// What arrived so far: for each SOP Instance UID every received copy.
+    pub fn shelf(&self) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
+        self.shelf.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Pacs {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(1));
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Foreign tools: DCMTK, dicom3tools, Python. A missing one fails with the command that installs it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs a tool to its end.
+pub fn run(tool: &str, arguments: &[&str]) -> Output {
+    Command::new(tool).args(arguments).env("TCP_NODELAY", "1").output().unwrap_or_else(|e| {
+        panic!("{tool}: {e}; install it: apt-get install -y dcmtk orthanc dicom3tools (or run `make test` as root)")
+    })
+}
+
+/// Runs a tool that must succeed.
+pub fn must(tool: &str, arguments: &[&str]) -> String {
+    let done = run(tool, arguments);
+    let text = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    assert!(done.status.success(), "{tool} {arguments:?}: {}\n{text}", done.status);
+    text
+}
+
+/// Pushes files with DCMTK's storescu, as MODALITY; true if every file was stored.
+pub fn storescu(port: u16, options: &[&str], files: &[&Path]) -> bool {
+    let port = port.to_string();
+    let mut arguments = vec!["-aet", "MODALITY", "-aec", "CENTINELA"];
+    arguments.extend(options);
+    arguments.extend(["127.0.0.1", &port]);
+    arguments.extend(files.iter().map(|f| f.to_str().unwrap()));
+    run("storescu", &arguments).status.success()
+}
+
+/// The Python of the test environment, with pydicom and highdicom.
+pub fn python() -> String {
+    let python = std::env::var("CENTINELA_PYTHON").unwrap_or_else(|_| {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python").to_str().unwrap().to_owned()
+    });
+    assert!(Path::new(&python).exists(), "{python} is missing; `scripts/venv.sh test` makes it");
+    python
+}
+
+/// A script of the test folder.
+pub fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scripts").join(name)
+}

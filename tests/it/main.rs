@@ -1,0 +1,20 @@
+//! The one integration test binary: it spawns the real `centinela` on free loopback ports and speaks
+//! real DICOM and HTTP with it. Interoperability tests need DCMTK and Orthanc; `make test` installs
+//! them, and a missing tool is a failure that says how.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::print_stdout, reason = "tests print the figures that they measure")]
+
+mod harness;
+
+mod bad_input;
+mod command_line;
+mod duplicates;
+mod kill;
+mod orthanc;
+mod outage;
+mod phantoms;
+mod privacy;
+mod revisions;
+mod skipped;
+mod store_contract;
+mod tidy;

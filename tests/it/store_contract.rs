@@ -1,0 +1,195 @@
+//! One contract for both engines: the same story on SQLite and on PostgreSQL.
+
+use centinela::store::jobs::{self, JobKind, NewJob};
+use centinela::store::{Db, deliveries, studies};
+use centinela_domain::delivery::DeliveryState;
+use centinela_domain::study::StudyState;
+use centinela_domain::uid::Uid;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+async fn contract(db: &Db) {
+    study_opens_closes_and_reopens(db).await;
+    a_rolled_back_transaction_leaves_nothing(db).await;
+    eight_workers_never_share_a_job(db).await;
+    a_lost_lease_is_fenced(db).await;
+    a_delivery_is_scheduled_once(db).await;
+}
+
+async fn study_opens_closes_and_reopens(db: &Db) {
+    let study = Uid::parse("1.2.3").unwrap();
+    let mut tx = db.write().await.unwrap();
+    let row = studies::find_or_insert(&mut tx, &study, 100, 600).await.unwrap();
+    assert_eq!((row.state(), row.revision), (StudyState::Receiving, 1));
+    studies::touch(&mut tx, &study, 200, 700).await.unwrap();
+    assert!(studies::close_due(&mut tx, 699).await.unwrap().is_empty());
+    assert_eq!(studies::close_due(&mut tx, 700).await.unwrap(), [("1.2.3".to_owned(), 1)]);
+    assert!(studies::close_due(&mut tx, 900).await.unwrap().is_empty(), "closed once");
+    studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 800).await.unwrap();
+    assert_eq!(studies::reopen(&mut tx, "1.2.3", 2_000).await.unwrap(), 2);
+    // A report of the old revision that ends now must not settle the new one.
+    studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 900).await.unwrap();
+    let row = studies::find(&mut tx, "1.2.3").await.unwrap().unwrap();
+    assert_eq!((row.state(), row.revision, row.closed_at), (StudyState::Receiving, 2, None));
+    assert_eq!(studies::list(&mut tx, Some("receiving"), None, 10).await.unwrap().len(), 1);
+    assert!(studies::list(&mut tx, Some("failed"), None, 10).await.unwrap().is_empty());
+    tx.commit().await.unwrap();
+}
+
+async fn a_rolled_back_transaction_leaves_nothing(db: &Db) {
+    let study = Uid::parse("1.2.4").unwrap();
+    let mut tx = db.write().await.unwrap();
+    studies::find_or_insert(&mut tx, &study, 1, 1).await.unwrap();
+    drop(tx);
+    let mut tx = db.read().await.unwrap();
+    assert!(studies::find(&mut tx, "1.2.4").await.unwrap().is_none());
+}
+
+fn job<'a>(subject: &'a str, priority: i64) -> NewJob<'a> {
+    NewJob { kind: JobKind::Predict, subject, study_uid: "1.2.3", revision: 1, priority }
+}
+
+async fn eight_workers_never_share_a_job(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    for n in 0..60 {
+        assert!(jobs::enqueue(&mut tx, &job(&format!("s{n}"), n % 3), 10).await.unwrap());
+        assert!(!jobs::enqueue(&mut tx, &job(&format!("s{n}"), 9), 10).await.unwrap(), "enqueued once");
+    }
+    tx.commit().await.unwrap();
+    let mut workers = tokio::task::JoinSet::new();
+    for w in 0..8 {
+        let db = db.clone();
+        workers.spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let mut tx = db.write().await.unwrap();
+                let Some(job) = jobs::claim(&mut tx, &format!("w{w}"), 20, 60_000).await.unwrap() else { break };
+                assert!(jobs::finish(&mut tx, &job, 30).await.unwrap());
+                tx.commit().await.unwrap();
+                mine.push((job.priority, job.subject));
+            }
+            mine
+        });
+    }
+    let mut all = HashSet::new();
+    while let Some(mine) = workers.join_next().await {
+        let mine = mine.unwrap();
+        assert!(mine.windows(2).all(|pair| pair[0].0 >= pair[1].0), "urgent first: {mine:?}");
+        for (_, subject) in mine {
+            assert!(all.insert(subject), "a job was handed out twice");
+        }
+    }
+    assert_eq!(all.len(), 60);
+}
+
+async fn a_lost_lease_is_fenced(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    jobs::enqueue(&mut tx, &job("slow", 1), 100).await.unwrap();
+    let first = jobs::claim(&mut tx, "a", 100, 1_000).await.unwrap().unwrap();
+    assert!(jobs::claim(&mut tx, "b", 1_099, 1_000).await.unwrap().is_none(), "the lease holds");
+    let second = jobs::claim(&mut tx, "b", 1_100, 1_000).await.unwrap().unwrap();
+    assert_eq!((second.id.as_str(), second.interruptions), (first.id.as_str(), 1));
+    assert!(!jobs::finish(&mut tx, &first, 1_200).await.unwrap(), "the late worker is told no");
+    assert!(jobs::finish(&mut tx, &second, 1_200).await.unwrap());
+    tx.commit().await.unwrap();
+}
+
+async fn a_delivery_is_scheduled_once(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    assert!(deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", 5).await.unwrap());
+    assert!(!deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", 6).await.unwrap());
+    assert!(!deliveries::any_due(&mut tx, "pacs", 4).await.unwrap());
+    assert!(deliveries::any_due(&mut tx, "pacs", 5).await.unwrap());
+    let batch = deliveries::claim(&mut tx, "pacs", 5, 1_000, 8).await.unwrap();
+    assert_eq!(batch.len(), 1);
+    let refused = deliveries::AttemptRecord {
+        state: DeliveryState::Refused,
+        next_at: 9,
+        status: Some(0x0122),
+        error: Some("no"),
+    };
+    deliveries::record(&mut tx, &batch[0].id, &refused, 7).await.unwrap();
+    assert!(deliveries::claim(&mut tx, "pacs", 9_999, 1_000, 8).await.unwrap().is_empty());
+    assert!(deliveries::retry(&mut tx, &batch[0].id, 10).await.unwrap());
+    let row = deliveries::find(&mut tx, &batch[0].id).await.unwrap().unwrap();
+    assert_eq!((row.state.as_str(), row.attempts, row.last_status), ("scheduled", 1, Some(0x0122)));
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sqlite_keeps_the_contract() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = Db::open_sqlite(&dir.path().join("contract.db")).await.unwrap();
+    contract(&db).await;
+    db.close().await;
+}
+
+/// A PostgreSQL of its own on a Unix socket in a temporary folder; no network port.
+struct Server {
+    dir: TempDir,
+    bin: PathBuf,
+}
+
+impl Server {
+    fn start() -> Self {
+        let versions = std::fs::read_dir("/usr/lib/postgresql");
+        let bin = versions.ok().and_then(|v| v.flatten().map(|e| e.path().join("bin")).max());
+        let bin = bin
+            .filter(|b| b.join("initdb").exists())
+            .unwrap_or_else(|| panic!("PostgreSQL's server is missing; install it: apt-get install -y postgresql"));
+        let dir = tempfile::tempdir().unwrap();
+        let server = Self { dir, bin };
+        let data = server.dir.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        server.own(&["chown", "-R", "postgres", server.dir.path().to_str().unwrap()]);
+        server.run("initdb", &["-D", data.to_str().unwrap(), "-A", "trust", "-N"]);
+        let socket = format!("-c listen_addresses='' -k {}", server.dir.path().display());
+        let log = server.dir.path().join("log");
+        server
+            .run("pg_ctl", &["-D", data.to_str().unwrap(), "-w", "-l", log.to_str().unwrap(), "-o", &socket, "start"]);
+        server
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://postgres@localhost/postgres?host={}", self.dir.path().display())
+    }
+
+    /// PostgreSQL refuses to run as root, so as root its tools run as the user of its package.
+    fn run(&self, tool: &str, arguments: &[&str]) {
+        let program = self.bin.join(tool);
+        let mut words = vec![program.to_str().unwrap()];
+        words.extend(arguments);
+        if is_root() {
+            words.splice(0..0, ["runuser", "-u", "postgres", "--"]);
+        }
+        let done = Command::new(words[0]).args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        assert!(done.unwrap().success(), "{words:?}");
+    }
+
+    fn own(&self, words: &[&str]) {
+        if is_root() {
+            assert!(Command::new(words[0]).args(&words[1..]).status().unwrap().success(), "{words:?}");
+        }
+    }
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let data = self.dir.path().join("data");
+        self.run("pg_ctl", &["-D", data.to_str().unwrap(), "-m", "immediate", "stop"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgresql_keeps_the_contract() {
+    let server = Server::start();
+    let db = Db::open_postgres(&server.url()).await.unwrap();
+    contract(&db).await;
+    db.close().await;
+}
