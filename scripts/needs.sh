@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes sure that this machine has the programs that the tests need. Root on Debian or Ubuntu: installs what is missing.
+# Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
+set -euo pipefail
+
+PATH=$PATH:/usr/sbin # where Debian puts Orthanc
+
+if ! command -v cargo >/dev/null; then
+    echo "needs.sh: Rust is missing. Install rustup; the version in rust-toolchain.toml is then fetched by itself." >&2
+    exit 1
+fi
+
+packages=()
+need() { # need PROGRAM PACKAGE...: the packages that bring a program
+    command -v "$1" >/dev/null || packages+=("${@:2}")
+}
+need cc gcc libc6-dev        # SQLite and the linker
+need storescu dcmtk          # a DICOM peer, and dsrdump
+need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
+need dciodvfy dicom3tools    # checks objects against the standard's modules
+python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
+
+if [[ ${#packages[@]} -eq 0 ]]; then
+    exit 0
+fi
+install=(apt-get install -y --no-install-recommends "${packages[@]}")
+if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    printf 'needs.sh: programs are missing. On Debian or Ubuntu:\n\n    sudo apt-get update && sudo %s\n\n' "${install[*]}" >&2
+    exit 1
+fi
+
+# Debian starts a service as soon as its package is unpacked; 101 from policy-rc.d forbids that. Ours is removed again,
+# and one that the machine already has is left alone.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+    trap 'rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+fi
+echo "needs.sh: installing ${packages[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+"${install[@]}" >/dev/null
+
+# We brought Orthanc for its program: it must not come up as a service at the next boot either.
+if [[ " ${packages[*]} " == *" orthanc "* ]]; then
+    update-rc.d orthanc disable
+fi

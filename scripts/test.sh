@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# All tests: units, documentation examples, and tests/it, which starts the real program and speaks DICOM with it.
+# Arguments go to cargo test, for example: scripts/test.sh --test it kill
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/needs.sh
+scripts/venv.sh tools
+
+export PATH=$PATH:/usr/sbin # where Debian puts Orthanc
+export CENTINELA_PYTHON=$PWD/.venv/bin/python
+# Real films and a second judge of our objects, where they lie beside the project; the tests also pass without.
+if [[ -d ../shared ]]; then
+    CENTINELA_SHARED=$(realpath ../shared)
+    export CENTINELA_SHARED
+fi
+
+# The kill tests need a program with failpoints, so everything is built with them, once.
+cargo test --workspace --features centinela/failpoints "$@"
