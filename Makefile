@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity fixtures
+.PHONY: help demo test check audit parity matrix fixtures
 
 help:     ## this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -19,6 +19,9 @@ audit:    ## known vulnerabilities of dependencies; needs the network
 
 parity:   ## our network against PyTorch on the same weights; installs torch
 	@scripts/parity.sh
+
+matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
+	@scripts/matrix.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

@@ -18,6 +18,7 @@ need cc gcc libc6-dev        # SQLite and the linker
 need storescu dcmtk          # a DICOM peer, and dsrdump
 need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
 need dciodvfy dicom3tools    # checks objects against the standard's modules
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
 if [[ ${#packages[@]} -eq 0 ]]; then
@@ -42,7 +43,9 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
 "${install[@]}" >/dev/null
 
-# We brought Orthanc for its program: it must not come up as a service at the next boot either.
-if [[ " ${packages[*]} " == *" orthanc "* ]]; then
-    update-rc.d orthanc disable
-fi
+# We brought these for their programs: they must not come up as services at the next boot either.
+for service in orthanc postgresql; do
+    if [[ " ${packages[*]} " == *" $service "* ]]; then
+        update-rc.d "$service" disable
+    fi
+done

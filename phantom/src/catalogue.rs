@@ -150,12 +150,12 @@ fn marked() -> Vec<Fixture> {
         f(
             "cr_portrait_japanese",
             "CR, 240x200, MONOCHROME2, 12 bits, \\ISO 2022 IR 87",
-            "three component groups with escape sequences; Japanese description",
+            "three component groups with escape sequences; Japanese series description",
             Spec {
                 charset: Charset::Japanese,
                 patient: person(2, "19600505", "M", "065Y"),
                 voi: window,
-                study: study("cr_portrait_japanese", "胸部正面"),
+                series_description: "胸部正面".into(),
                 marker: Some(LOWER_RIGHT_LUNG),
                 ..cr("cr_portrait_japanese", PORTRAIT)
             },
@@ -371,6 +371,7 @@ fn dx(key: &str, (rows, columns): (u16, u16)) -> Spec {
         marker: Some(UPPER_LEFT_LUNG),
         patient: person(0, "19680724", "F", "057Y"),
         study: study(key, "Chest PA"),
+        series_description: String::new(),
         body_part: "CHEST".into(),
         bare: false,
         numbers: (1, 1),

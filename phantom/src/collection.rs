@@ -43,6 +43,7 @@ fn one(index: u32, long_side: u16) -> Spec {
             accession: format!("PHC{index:06}"),
             description: "Chest PA".into(),
         },
+        series_description: String::new(),
         body_part: "CHEST".into(),
         bare: false,
         numbers: (1, 1),

@@ -87,6 +87,9 @@ fn series(data: &mut DataSet, spec: &Spec) {
     data.cs(0x0008_0060, if spec.kind == Kind::Cr { "CR" } else { "DX" });
     data.text(0x0020_0011, b"IS", &spec.numbers.0.to_string());
     data.text(0x0020_0013, b"IS", &spec.numbers.1.to_string());
+    if !spec.series_description.is_empty() {
+        data.text(0x0008_103e, b"LO", &spec.series_description);
+    }
     data.cs(0x0018_0015, &spec.body_part);
     if spec.body_part.is_empty() {
         // Type 2C: asked for where the body part does not tell that it is unpaired.

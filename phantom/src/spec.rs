@@ -201,6 +201,8 @@ pub struct Spec {
     pub patient: Patient,
     /// Study.
     pub study: Study,
+    /// Series Description, or empty.
+    pub series_description: String,
     /// Body Part Examined, or empty.
     pub body_part: String,
     /// Whether optional attributes are present but empty.

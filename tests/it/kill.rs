@@ -43,7 +43,7 @@ fn killed_once_at_every_failpoint() {
     for name in failpoint::ALL {
         let pacs = Pacs::start();
         let home = Home::new(&[Peer::pacs(pacs.port, "compat")]);
-        let films = studies(home.dir.path(), 1);
+        let films = studies(home.dir.path(), 1, 640);
         let node = home.start_with(&[("CENTINELA_FAILPOINT", name)]);
         let answered = push(node.dicom, &films[0]);
         let status = node.wait();
@@ -65,28 +65,24 @@ fn killed_once_at_every_failpoint() {
 fn killed_at_20_random_moments_of_a_push() {
     let pacs = Pacs::start();
     let home = Home::new(&[Peer::pacs(pacs.port, "compat")]);
-    let films = studies(home.dir.path(), 10);
+    let films = studies(home.dir.path(), 10, 2500);
     let mut answered: BTreeSet<String> = BTreeSet::new();
     for round in 0..20 {
         let node = home.start();
-        let (port, left) = (node.dicom, films.clone());
-        let known = answered.clone();
-        let pusher = std::thread::spawn(move || {
-            let mut stored = Vec::new();
-            // One film a round, so that the kills fall on a push until the end.
-            for film in left.iter().filter(|f| !known.contains(&f.sop)).take(1) {
-                match push(port, film) {
-                    Ok(DimseStatus::SUCCESS) => stored.push(film.sop.clone()),
-                    _ => break,
-                }
-            }
-            stored
+        let port = node.dicom;
+        // One film a round, so that the push lasts until the end; once all are in, one of them again.
+        let film = films.iter().find(|f| !answered.contains(&f.sop)).unwrap_or(&films[round % 10]).clone();
+        let pusher = std::thread::spawn(move || match push(port, &film) {
+            Ok(DimseStatus::SUCCESS) => Some(film.sop),
+            _ => None,
         });
-        let moment = rand::random::<u64>() % 300;
+        // Half of the kills within the push of a film, half within its analysis and delivery.
+        let moment = rand::random::<u64>() % if round % 2 == 0 { 50 } else { 900 };
         std::thread::sleep(Duration::from_millis(moment));
         node.kill();
         let stored = pusher.join().unwrap();
-        println!("round {round}: killed after {moment} ms, {} answered 0000", stored.len());
+        let answer = if stored.is_some() { "answered 0000" } else { "not answered" };
+        println!("round {round}: killed {moment} ms after the push began, {answer}");
         answered.extend(stored);
     }
     let node = home.start();

@@ -14,6 +14,7 @@ mod orthanc;
 mod outage;
 mod phantoms;
 mod privacy;
+mod pynetdicom;
 mod revisions;
 mod skipped;
 mod store_contract;

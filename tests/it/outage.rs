@@ -16,7 +16,7 @@ fn two_minutes_without_the_pacs_lose_nothing() {
         pacs.port
     };
     let home = Home::new(&[Peer::pacs(port, "compat")]);
-    let films = studies(home.dir.path(), 6);
+    let films = studies(home.dir.path(), 6, 640);
     let node = home.start();
     let begin = Instant::now();
     for film in &films {

@@ -36,7 +36,7 @@ pub fn write(folder: &Path, spec: &Spec) -> Film {
     Film::of(&path)
 }
 
-/// `count` studies of one small film each.
-pub fn studies(folder: &Path, count: u32) -> Vec<Film> {
-    collection(count, 640).map(|spec| write(folder, &spec)).collect()
+/// `count` studies of one film each, its long side in pixels.
+pub fn studies(folder: &Path, count: u32, long_side: u16) -> Vec<Film> {
+    collection(count, long_side).map(|spec| write(folder, &spec)).collect()
 }
