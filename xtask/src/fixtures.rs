@@ -1,7 +1,7 @@
 //! Writes the phantom films: the small fixtures with their truth and table, and the large ones.
 
 use anyhow::Context;
-use centinela_phantom::{Fixture, PATIENT_NAMES, Truth, collection, fixtures, write_dicom};
+use centinela_phantom::{Fixture, Marker, PATIENT_NAMES, Truth, collection, fixtures, write_dicom};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -152,6 +152,13 @@ const README_NAMES: &str = "
 No log may ever hold one of these (`centinela_phantom::PATIENT_NAMES`):
 
 ";
+
+/// Writes the film of the README's picture: full size, with the test opacity in the left lung.
+pub fn write_marked(file: &Path) -> anyhow::Result<()> {
+    let mut spec = collection(1, 2500).next().context("no film")?;
+    spec.marker = Some(Marker { centre: (0.715, 0.36), size: (0.16, 0.13) });
+    fs::write(file, write_dicom(&spec)).with_context(|| format!("write {}", file.display()))
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,11 +26,17 @@ enum Task {
         #[arg(long, default_value_t = 2500, requires = "large")]
         long_side: u16,
     },
+    /// Writes one full-size film with the test opacity, for the picture of the README.
+    Marked {
+        /// The file to write.
+        file: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Fixtures { large: Some(folder), count, long_side } => fixtures::write_large(&folder, count, long_side),
+        Task::Marked { file } => fixtures::write_marked(&file),
         Task::Fixtures { large: None, .. } => fixtures::write_small(&fixtures::folder()),
     }
 }
