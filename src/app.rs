@@ -15,6 +15,7 @@ use centinela_models::engine::Engine;
 use centinela_models::model::{Densenet, Model};
 use centinela_models::package::Package;
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -140,6 +141,9 @@ impl App {
     pub async fn open(config: Config, clock: Clock) -> Result<Arc<Self>> {
         let data = &config.settings.storage.data_dir;
         std::fs::create_dir_all(data).with_context(|| format!("make data directory {}", data.display()))?;
+        // Films of patients: nobody else on this machine may look in.
+        std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700))
+            .with_context(|| format!("restrict data directory {} to its owner", data.display()))?;
         let lock = lock(data)?;
         let db = match config.settings.storage.database.as_str() {
             "" => Db::open_sqlite(&data.join("centinela.db")).await?,

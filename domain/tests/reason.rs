@@ -13,6 +13,7 @@ fn every_reason() -> Vec<SkipReason> {
         NotAnImage,
         Modality { found: "CT".into() },
         ForProcessing,
+        OtherPatient,
         BodyPart { found: "HIP".into() },
         Species,
         Age { years: 5, min: 18, max: 120 },
@@ -36,6 +37,7 @@ fn every_reason() -> Vec<SkipReason> {
             PixelProblem::Frames,
             PixelProblem::Photometric,
             PixelProblem::Bits,
+            PixelProblem::Uniform,
         ]
         .map(|problem| Pixels { problem }),
     );

@@ -2,11 +2,15 @@
 //! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
 
 use crate::app::App;
+use crate::store::Tx;
 use crate::store::events::{self, EventKind};
-use crate::store::jobs::{self, JobRow};
-use crate::store::{instances, variants};
+use crate::store::instances::{self, InstanceRow};
+use crate::store::jobs::{self, JobKind, JobRow};
+use crate::store::variants::{self, VariantRow};
 use anyhow::{Context as _, Result};
+use centinela_domain::gate::gate;
 use centinela_domain::header;
+use centinela_domain::instance::InstanceHeader;
 use centinela_models::image::CxrImage;
 use serde_json::json;
 
@@ -22,18 +26,23 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         (variant, first)
     };
     let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
-    let difference = tokio::task::spawn_blocking(move || difference(&a, &b)).await?;
-    let (state, kind, reason) = match difference {
-        None => ("variant", EventKind::VariantAccepted, "the same pixels of the same patient and study"),
-        Some(reason) => ("quarantined", EventKind::Quarantined, reason),
+    let found = tokio::task::spawn_blocking(move || compare(&a, &b)).await?;
+    let (state, kind, reason) = match &found {
+        Found::Same => ("variant", EventKind::VariantAccepted, "the same pixels of the same patient and study"),
+        Found::Whole(_) => ("variant", EventKind::VariantAccepted, "whole, where the first was damaged: it took over"),
+        Found::Different(reason) => ("quarantined", EventKind::Quarantined, *reason),
     };
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    if let Found::Whole(header) = &found {
+        take_over(&mut tx, app, &first, &variant, header, now).await?;
+    }
     variants::judge(&mut tx, &variant.id, state, reason).await?;
     let detail = json!({ "variant": variant.id, "calling": variant.calling, "reason": reason });
     events::append(&mut tx, now, Some(&first.study_uid), Some(&variant.sop_instance), kind, detail).await?;
     if jobs::finish(&mut tx, job, now).await? {
         tx.commit().await?;
+        app.work.ring();
         if kind == EventKind::Quarantined {
             tracing::warn!(
                 sop.instance = variant.sop_instance,
@@ -45,17 +54,58 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     Ok(())
 }
 
-/// What differs, if anything does.
-fn difference(first: &[u8], other: &[u8]) -> Option<&'static str> {
-    let (Ok(a), Ok(b)) = (header::read(first), header::read(other)) else {
-        return Some("the header cannot be read");
+/// What the comparison found.
+enum Found {
+    /// The same pixels of the same patient and study.
+    Same,
+    /// The first is damaged and the other is whole.
+    Whole(Box<InstanceHeader>),
+    /// What differs.
+    Different(&'static str),
+}
+
+fn compare(first: &[u8], other: &[u8]) -> Found {
+    let (Ok((a, _)), Ok((b, _))) = (header::read_damaged(first), header::read_damaged(other)) else {
+        return Found::Different("the header cannot be read");
     };
     if a.header.identity_digest != b.header.identity_digest {
-        return Some("patient or study differ");
+        return Found::Different("patient or study differ");
     }
     match (CxrImage::decode(first), CxrImage::decode(other)) {
-        (Ok(a), Ok(b)) if (a.width, a.height) != (b.width, b.height) => Some("rows or columns differ"),
-        (Ok(a), Ok(b)) => (a.pixels != b.pixels).then_some("pixels differ"),
-        _ => Some("the pixels cannot be compared"),
+        (Ok(a), Ok(b)) if (a.width, a.height) != (b.width, b.height) => Found::Different("rows or columns differ"),
+        (Ok(a), Ok(b)) if a.pixels != b.pixels => Found::Different("pixels differ"),
+        (Ok(_), Ok(_)) => Found::Same,
+        (Err(error), Ok(_)) if error.reason().is_failure() => Found::Whole(Box::new(b.header)),
+        _ => Found::Different("the pixels cannot be compared"),
     }
+}
+
+/// A modality that is told nothing of a damaged film sends it again: the whole one becomes the
+/// instance, the damaged bytes stay beside it, and the film is analysed as a late one.
+async fn take_over(
+    tx: &mut Tx,
+    app: &App,
+    first: &InstanceRow,
+    variant: &VariantRow,
+    header: &InstanceHeader,
+    now: i64,
+) -> Result<()> {
+    let verdict = gate(header, &app.gate_policy());
+    let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
+    let whole = InstanceRow {
+        transfer_syntax: variant.transfer_syntax.clone(),
+        blob: variant.blob.clone(),
+        bytes: variant.bytes,
+        sha256: variant.sha256.clone(),
+        header: serde_json::to_string(header)?,
+        revision: None,
+        chest,
+        skip,
+        unknowns,
+        ..first.clone()
+    };
+    instances::take_over(tx, &whole).await?;
+    variants::swap(tx, &variant.id, first).await?;
+    jobs::again(tx, JobKind::Predict, &first.sop_instance, now).await?;
+    Ok(())
 }

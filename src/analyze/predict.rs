@@ -10,7 +10,7 @@ use crate::store::predictions::{self, PredictionRow};
 use crate::store::{Tx, studies};
 use anyhow::{Context as _, Result};
 use centinela_domain::evidence::Picture;
-use centinela_domain::gate::SkipReason;
+use centinela_domain::gate::{Decision, SkipReason, gate};
 use centinela_domain::prediction::Prediction;
 use centinela_domain::study::{StudyState, quiet_until};
 use serde_json::json;
@@ -57,6 +57,11 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 /// If bytes or rows cannot be read or written, or the inference failed in a way that may pass.
 pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
     let model = app.model()?;
+    // The film may have been received without a model, or for another one with other ages.
+    if let Decision::Skip(reason) = gate(&instance.header()?, &app.gate_policy()).decision {
+        skip(app, instance, &reason).await?;
+        return Ok(Scored::No(reason));
+    }
     let (sop, sha) = (&instance.sop_instance, &model.reference.weights_sha256);
     let known = {
         let mut tx = app.db.read().await?;

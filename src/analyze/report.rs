@@ -14,7 +14,6 @@ use anyhow::{Context as _, Result};
 use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
-use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::profile::{OnSkip, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
@@ -67,13 +66,12 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     Ok(())
 }
 
-/// The outcome of every instance that a report may speak of: not of reports, ours least of all. A PACS
-/// that forwards everything would otherwise get an answer to each answer, for ever.
+/// The outcome of every instance that a report may speak of.
 async fn outcomes(app: &App, rows: Vec<InstanceRow>) -> Result<(Vec<InstanceRow>, Vec<Scored>)> {
     let (mut kept, mut outcomes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
         outcomes.push(match row.skip()? {
-            Some(SkipReason::OwnResult | SkipReason::NotAnImage) => continue,
+            Some(reason) if !reason.is_reported() => continue,
             Some(reason) => Scored::No(reason),
             None => predict::score(app, &row).await?,
         });

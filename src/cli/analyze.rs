@@ -83,7 +83,13 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     for path in expand(&arguments.path)? {
         let (entry, image) = match read(&path) {
             Ok((source, bytes)) => {
-                let outcome = look(&config, &model, &source, bytes).await?;
+                let known = studies.iter().find(|(uid, _)| *uid == source.header.study).and_then(|(_, i)| i.first());
+                let outcome = match known {
+                    Some(first) if first.source.header.identity_digest != source.header.identity_digest => {
+                        ImageOutcome::Skipped(SkipReason::OtherPatient)
+                    }
+                    _ => look(&config, &model, &source, bytes).await?,
+                };
                 let image = StudyImage { source, outcome };
                 (Entry::of(&path, &image, &model.reference, &config.settings.node.language), Some(image))
             }
@@ -97,8 +103,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
         println!("{}", entry.line());
         entries.push(entry);
         let Some(image) = image else { continue };
-        // No report on reports.
-        if matches!(image.outcome, ImageOutcome::Skipped(SkipReason::OwnResult | SkipReason::NotAnImage)) {
+        if matches!(&image.outcome, ImageOutcome::Skipped(reason) if !reason.is_reported()) {
             continue;
         }
         let study = image.source.header.study.clone();

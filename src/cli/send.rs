@@ -74,6 +74,8 @@ pub fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
         if path.is_dir() {
             let entries = std::fs::read_dir(path).with_context(|| format!("read folder {}", path.display()))?;
             let mut below = entries.map(|e| Ok(e?.path())).collect::<Result<Vec<_>>>()?;
+            // Links below a folder may lead nowhere, or round in a circle.
+            below.retain(|path| path.is_file() || (path.is_dir() && !path.is_symlink()));
             below.sort();
             files.extend(expand(&below)?);
         } else if path.exists() {

@@ -291,8 +291,23 @@ fn check(settings: &Settings, problems: &mut Vec<String>) {
     if !(4_096..=1_048_576).contains(&settings.dicom.max_pdu) {
         problems.push(format!("[dicom] max_pdu = {}: give bytes between 4096 and 1048576", settings.dicom.max_pdu));
     }
-    if settings.analyze.lease < 5 {
-        problems.push(format!("[analyze] lease = {}: give at least 5 seconds", settings.analyze.lease));
+    let (dicom, delivery) = (&settings.dicom, &settings.delivery);
+    for (key, seconds, least) in [
+        ("[analyze] lease", settings.analyze.lease, 5),
+        ("[dicom] idle_timeout", dicom.idle_timeout, 1),
+        ("[delivery] connect_timeout", delivery.connect_timeout, 1),
+        ("[delivery] response_timeout", delivery.response_timeout, 1),
+    ] {
+        if !(least..=86_400).contains(&seconds) {
+            problems.push(format!("{key} = {seconds}: give seconds between {least} and 86400"));
+        }
+    }
+    if dicom.max_instance < 1 << 20 {
+        problems
+            .push(format!("[dicom] max_instance = {}: no film would fit; give at least 1048576", dicom.max_instance));
+    }
+    if settings.storage.data_dir.as_os_str().is_empty() {
+        problems.push("[storage] data_dir is empty: name a folder".into());
     }
     let url = &settings.storage.database;
     if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {

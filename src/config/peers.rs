@@ -77,6 +77,12 @@ impl Peers {
             if !seen.insert(&peer.name) {
                 problems.push(format!("{name}: two peers are named {:?}; names must differ", peer.name));
             }
+            if peer.name.trim().is_empty() {
+                problems.push(format!("{name}: a peer has no name; every peer needs one"));
+            }
+            if peer.host.as_ref().is_some_and(|h| h.trim().is_empty()) || peer.port == Some(0) {
+                problems.push(format!("{name}: peer {:?} has an empty host or port 0", peer.name));
+            }
             let receives = peer.deliver != Profile::None;
             if receives && (peer.host.is_none() || peer.port.is_none()) {
                 problems.push(format!("{name}: peer {:?} has deliver, so it needs host and port", peer.name));

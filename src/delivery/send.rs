@@ -7,7 +7,7 @@ use crate::failpoint;
 use crate::store::deliveries::{self, AttemptRecord, DeliveryRow};
 use crate::store::events::{self, EventKind};
 use crate::store::results::{self, ResultRow};
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use centinela_domain::delivery::{Attempt, DeliveryState, Outcome, next_attempt};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
@@ -22,8 +22,10 @@ pub async fn batch(app: &App, peer: &Peer, batch: Vec<DeliveryRow>) -> Result<()
     let mut loaded = Vec::with_capacity(batch.len());
     for delivery in batch {
         let mut tx = app.db.read().await?;
-        let result = results::find(&mut tx, &delivery.result).await?.context("the result of a delivery is gone")?;
-        loaded.push((delivery, result));
+        match results::find(&mut tx, &delivery.result).await? {
+            Some(result) => loaded.push((delivery, result)),
+            None => spoiled(app, peer, &delivery, "the result has no row").await?,
+        }
     }
     let classes = loaded.iter().map(|(_, r)| r.sop_class.as_str());
     let mut requestor = match open(app, peer, classes).await {
@@ -42,7 +44,14 @@ pub async fn batch(app: &App, peer: &Peer, batch: Vec<DeliveryRow>) -> Result<()
     };
     let mut rest = loaded.into_iter();
     while let Some((delivery, result)) = rest.next() {
-        let answer = store(app, peer, &mut requestor, &result).await?;
+        let answer = match store(app, peer, &mut requestor, &result).await {
+            Ok(answer) => answer,
+            // Our own fault with this one object must not hold up the others.
+            Err(error) => {
+                spoiled(app, peer, &delivery, &format!("{error:#}")).await?;
+                continue;
+            }
+        };
         failpoint::hit("delivery.sent");
         let broken = matches!(&answer, Err(error) if !matches!(error, RequestError::NoPresentationContext { .. }));
         let next_at = record(app, peer, &delivery, &result, &answer).await?;
@@ -140,6 +149,22 @@ async fn record(
     }
     tx.commit().await?;
     Ok(next_at)
+}
+
+/// Records that an object could not even be read here; it is tried again like any other.
+async fn spoiled(app: &App, peer: &Peer, delivery: &DeliveryRow, error: &str) -> Result<()> {
+    let now = app.clock.now();
+    tracing::error!(delivery.id, peer = peer.name, "the result cannot be read: {error}");
+    let next_at = next_attempt(now, delivery.attempts + 1, rand::random());
+    let attempt = AttemptRecord { state: DeliveryState::Scheduled, next_at, status: None, error: Some(error) };
+    let mut tx = app.db.write().await?;
+    deliveries::record(&mut tx, &delivery.id, &attempt, now).await?;
+    if (delivery.attempts + 1).count_ones() == 1 {
+        let detail = json!({ "destination": peer.name, "attempt": delivery.attempts + 1, "error": error });
+        let (study, result) = (Some(delivery.study_uid.as_str()), Some(delivery.result.as_str()));
+        events::append(&mut tx, now, study, result, EventKind::DeliveryDelayed, detail).await?;
+    }
+    tx.commit().await
 }
 
 async fn give_back(app: &App, delivery: &DeliveryRow, next_at: i64) -> Result<()> {

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+/// Above every film that still waits to be scored: a study that is complete gets its report now.
+const REPORT_PRIORITY: i64 = 20;
+
 /// Looks for due studies until stopped.
 ///
 /// # Errors
@@ -35,7 +38,13 @@ async fn close_due(app: &App) -> Result<usize> {
     let mut tx = app.db.write().await?;
     let closed = studies::close_due(&mut tx, now).await?;
     for (study, revision) in &closed {
-        let job = NewJob { kind: JobKind::Report, subject: study, study_uid: study, revision: *revision, priority: 10 };
+        let job = NewJob {
+            kind: JobKind::Report,
+            subject: study,
+            study_uid: study,
+            revision: *revision,
+            priority: REPORT_PRIORITY,
+        };
         jobs::enqueue(&mut tx, &job, now).await?;
         events::append(&mut tx, now, Some(study), None, EventKind::StudyClosed, json!({ "revision": revision }))
             .await?;

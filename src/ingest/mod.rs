@@ -12,7 +12,7 @@ use crate::store::jobs::{self, JobKind, NewJob};
 use crate::store::variants::{self, VariantRow};
 use crate::store::{Tx, new_id, studies};
 use centinela_domain::evidence::SourceImage;
-use centinela_domain::gate::{Decision, gate};
+use centinela_domain::gate::{Decision, SkipReason, gate};
 use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
@@ -103,6 +103,18 @@ async fn record(
         return repeated(tx, &row, &first).await;
     }
     let until = quiet_until(now, app.config.settings.study.quiet_ms());
+    let stranger = match instances::first_of_study(tx, &row.study_uid).await? {
+        Some(first) => first.header()?.identity_digest != source.header.identity_digest,
+        None => false,
+    };
+    if stranger {
+        row.skip = Some(serde_json::to_string(&SkipReason::OtherPatient).map_err(|e| IngestError::Database(e.into()))?);
+        tracing::warn!(
+            sop.instance = sop,
+            calling = row.calling,
+            "a film came under the Study Instance UID of another patient: kept, not analysed"
+        );
+    }
     let study = studies::find_or_insert(tx, &source.header.study, now, until).await?;
     studies::touch(tx, &source.header.study, now, until).await?;
     // A late instance joins a revision only once it is known that it is analysed.
@@ -116,7 +128,7 @@ async fn record(
         let detail = json!({ "doubt": doubt });
         events::append(tx, now, Some(&row.study_uid), Some(&sop), EventKind::TextDoubtful, detail).await?;
     }
-    if analyze {
+    if analyze && !stranger {
         let job = NewJob {
             kind: JobKind::Predict,
             subject: &sop,

@@ -105,6 +105,16 @@ pub async fn find(tx: &mut Tx, sop_instance: &str) -> Result<Option<InstanceRow>
         .bind(sop_instance).fetch_optional(c).await?))
 }
 
+/// The instance that opened the study: its patient is the study's patient.
+///
+/// # Errors
+/// If the database fails.
+pub async fn first_of_study(tx: &mut Tx, study_uid: &str) -> Result<Option<InstanceRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from instance where study_uid = $1 order by received_at, sop_instance limit 1")
+        .bind(study_uid).fetch_optional(c).await?))
+}
+
 /// All instances of a study in the order of arrival.
 ///
 /// # Errors
@@ -112,6 +122,20 @@ pub async fn find(tx: &mut Tx, sop_instance: &str) -> Result<Option<InstanceRow>
 pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<InstanceRow>> {
     Ok(on!(tx, c => sqlx::query_as("select * from instance where study_uid = $1 order by received_at, sop_instance")
         .bind(study_uid).fetch_all(c).await?))
+}
+
+/// Puts whole bytes in the place of damaged ones, which [`super::variants::swap`] keeps.
+///
+/// # Errors
+/// If the database fails.
+pub async fn take_over(tx: &mut Tx, row: &InstanceRow) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update instance set transfer_syntax = $2, blob = $3, bytes = $4, sha256 = $5, header = $6, revision = $7, \
+         chest = $8, skip = $9, unknowns = $10 where sop_instance = $1")
+        .bind(&row.sop_instance).bind(&row.transfer_syntax).bind(&row.blob).bind(row.bytes).bind(&row.sha256)
+        .bind(&row.header).bind(row.revision).bind(row.chest).bind(&row.skip).bind(&row.unknowns)
+        .execute(c).await?.rows_affected());
+    Ok(())
 }
 
 /// Assigns a late instance to the revision that it opened.

@@ -183,6 +183,17 @@ pub async fn revive(tx: &mut Tx, study_uid: &str, now: UnixMs) -> Result<u64> {
         .bind(study_uid).bind(now).execute(c).await?.rows_affected()))
 }
 
+/// Queues a job that has ended once more; returns how many there were.
+///
+/// # Errors
+/// If the database fails.
+pub async fn again(tx: &mut Tx, kind: JobKind, subject: &str, now: UnixMs) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+        "update job set state = 'queued', attempts = 0, interruptions = 0, run_at = $3, finished_at = null \
+         where kind = $1 and subject = $2 and state in ('done', 'dead')")
+        .bind(kind.as_str()).bind(subject).bind(now).execute(c).await?.rows_affected()))
+}
+
 /// Jobs by state, the latest first.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! Rows of variants: other bytes under a SOP Instance UID that is already there.
 
+use super::instances::InstanceRow;
 use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
@@ -66,5 +67,18 @@ pub async fn of_instance(tx: &mut Tx, sop_instance: &str) -> Result<Vec<VariantR
 pub async fn judge(tx: &mut Tx, id: &str, state: &str, reason: &str) -> Result<()> {
     on!(tx, c => sqlx::query("update variant set state = $2, reason = $3 where id = $1")
         .bind(id).bind(state).bind(reason).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// Keeps the damaged first bytes in the row of the variant that took their place.
+///
+/// # Errors
+/// If the database fails.
+pub async fn swap(tx: &mut Tx, id: &str, first: &InstanceRow) -> Result<()> {
+    on!(tx, c => sqlx::query(
+        "update variant set transfer_syntax = $2, blob = $3, bytes = $4, sha256 = $5, calling = $6, received_at = $7 \
+         where id = $1")
+        .bind(id).bind(&first.transfer_syntax).bind(&first.blob).bind(first.bytes).bind(&first.sha256)
+        .bind(&first.calling).bind(first.received_at).execute(c).await?.rows_affected());
     Ok(())
 }

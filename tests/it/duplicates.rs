@@ -73,3 +73,21 @@ fn other_pixels_under_the_same_uid_are_quarantined() {
     drop(node);
     assert!(home.logs().contains("quarantined"), "an alert stands in the log");
 }
+
+#[test]
+fn a_whole_film_takes_the_place_of_a_damaged_one() {
+    let home = Home::new(&[]);
+    let node = home.start();
+    let spec = collection(1, 320).next().unwrap();
+    let whole = write(home.dir.path(), &spec);
+    let bytes = std::fs::read(&whole.path).unwrap();
+    let cut = home.dir.path().join("cut.dcm");
+    std::fs::write(&cut, &bytes[..bytes.len() - 40_000]).unwrap();
+    must_push(node.dicom, &Film::of(&cut));
+    let study = node.settled(&whole.study, 1);
+    assert_eq!(study["instances"][0]["reason"]["code"], "truncated", "{study:#}");
+    must_push(node.dicom, &whole);
+    let study = node.settled(&whole.study, 2);
+    assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
+    assert_eq!(study["instances"][0]["status"], "analyzed", "{study:#}");
+}

@@ -7,6 +7,7 @@ use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::{until, until_within};
+use sha2::Digest as _;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -154,4 +155,30 @@ fn a_push_that_is_cut_leaves_nothing() {
     assert!(node.study(&film.study).is_none(), "half a film is no film");
     must_push(node.dicom, &film);
     node.settled(&film.study, 1);
+}
+
+#[test]
+fn a_result_that_cannot_be_read_does_not_hold_up_the_others() {
+    let port = Pacs::start().port;
+    let home = Home::new(&[Peer::pacs(port, "research")]);
+    let node = home.start();
+    let films = ["dx_normal", "dx_opacity", "dx_effusion"].map(fixture);
+    for film in &films {
+        must_push(node.dicom, film);
+        until("the study is analysed", || {
+            let study = node.study(&film.study)?;
+            (study["study"]["state"] == "analyzed").then_some(())
+        });
+    }
+    // The oldest one loses its bytes while the PACS is away.
+    let oldest = node.study(&films[0].study).unwrap()["results"][0]["sop_instance"].as_str().unwrap().to_owned();
+    let digest = centinela::blob::hex(&sha2::Sha256::digest(&oldest));
+    std::fs::remove_file(home.data().join("blobs").join(centinela::blob::key("results", &digest, "dcm"))).unwrap();
+    let pacs = Pacs::start_on(port);
+    for film in &films[1..] {
+        node.settled(&film.study, 1);
+    }
+    assert_eq!(pacs.shelf().len(), 2);
+    let delivery = node.study(&films[0].study).unwrap()["deliveries"][0].clone();
+    assert_eq!(delivery["state"], "scheduled", "{delivery:#}");
 }

@@ -1,7 +1,7 @@
 //! Honest silence: films that are not analysed get a reason in the API, in findings.json and, where
 //! the destination wants it, in a not-analysed report.
 
-use crate::harness::films::fixture;
+use crate::harness::films::{Film, fixture};
 use crate::harness::modality::must_push;
 use crate::harness::node::{Home, Peer};
 use crate::harness::objects::Object;
@@ -77,4 +77,56 @@ fn findings_json_has_the_same_reasons() {
         assert_eq!(entry["reason_code"], *code, "{name}");
         assert!(entry["findings"].as_array().unwrap().is_empty(), "{name}");
     }
+}
+
+/// A copy of a fixture with other values; each must be as long as the first, so that nothing moves.
+fn changed(home: &Home, name: &str, target: &str, changes: &[(&str, &str)]) -> Film {
+    let mut bytes = std::fs::read(fixture(name).path).unwrap();
+    for (from, to) in changes {
+        assert_eq!(from.len(), to.len());
+        let places: Vec<_> = bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from.as_bytes()).collect();
+        let places: Vec<_> = places.into_iter().map(|(at, _)| at).collect();
+        assert!(!places.is_empty(), "{from} is not in {name}");
+        for at in places {
+            bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+    }
+    let path = home.dir.path().join(target);
+    std::fs::write(&path, bytes).unwrap();
+    Film::of(&path)
+}
+
+#[test]
+fn another_patients_film_under_the_same_study_is_kept_and_never_reported() {
+    let pacs = Pacs::start();
+    let home = Home::new(&[Peer::pacs(pacs.port, "full")]);
+    let node = home.start();
+    let film = fixture("pa_ap_1_pa");
+    let last = film.sop.chars().last().unwrap();
+    let other = format!("{}{}", &film.sop[..film.sop.len() - 1], if last == '1' { '2' } else { '1' });
+    let stranger = changed(&home, "pa_ap_1_pa", "stranger.dcm", &[(&film.sop, &other), ("Quintanilla", "Someoneelse")]);
+    assert_eq!(stranger.study, film.study);
+    for film in [&film, &stranger] {
+        must_push(node.dicom, film);
+    }
+    let study = node.settled(&film.study, 1);
+    let row = study["instances"].as_array().unwrap().iter().find(|i| i["sop_instance"] == other.as_str()).unwrap();
+    assert_eq!(row["reason"]["code"], "other_patient", "{study:#}");
+    for copies in pacs.shelf().values() {
+        let texts = Object::read(&copies[0].1).texts();
+        assert!(!texts.iter().any(|t| t.contains(&other)), "the stranger's film stands in a report");
+    }
+}
+
+#[test]
+fn a_film_received_without_a_model_is_judged_by_the_models_ages_later() {
+    let home = Home::new(&[]);
+    let film = fixture("child_5y");
+    let node = home.start_with(&[("CENTINELA__ANALYZE__ENABLED", "false")]);
+    must_push(node.dicom, &film);
+    node.stop();
+    let node = home.start();
+    let study = node.settled(&film.study, 1);
+    assert_eq!(study["instances"][0]["reason"]["code"], "age", "{study:#}");
+    assert_eq!(study["study"]["state"], "skipped");
 }

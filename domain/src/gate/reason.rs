@@ -47,6 +47,8 @@ pub enum SkipReason {
         /// What was found.
         found: ViewFound,
     },
+    /// The study holds films of another patient: the identity differs from that of its first film.
+    OtherPatient,
     /// Something that has to be known is not, and the policy is to skip then.
     Unknown {
         /// What is not known.
@@ -106,6 +108,8 @@ pub enum PixelProblem {
     Photometric,
     /// Bits Allocated is neither 8 nor 16.
     Bits,
+    /// Every pixel has the same value.
+    Uniform,
 }
 
 impl SkipReason {
@@ -122,6 +126,7 @@ impl SkipReason {
             Self::Species => "species",
             Self::Age { .. } => "age",
             Self::View { .. } => "view",
+            Self::OtherPatient => "other_patient",
             Self::Unknown { .. } => "unknown",
             Self::Pixels { .. } => "pixels",
             Self::TransferSyntax { .. } => "transfer_syntax",
@@ -130,6 +135,13 @@ impl SkipReason {
             Self::TooLarge => "too_large",
             Self::Processing => "processing",
         }
+    }
+
+    /// Whether a report may speak of the instance. Not of reports, ours least of all: a PACS that
+    /// forwards everything would get an answer to each answer. Not of another patient's film either.
+    #[must_use]
+    pub const fn is_reported(&self) -> bool {
+        !matches!(self, Self::OwnResult | Self::NotAnImage | Self::OtherPatient)
     }
 
     /// Whether the film was wanted but could not be analysed: (111224, DCM, "Failed") in the
@@ -162,6 +174,7 @@ impl SkipReason {
                 format!("the age is {years} {unit} and the model is made for {min} to {max} years")
             }
             Self::View { found } => format!("this is not a frontal film: the view is {}", found.english()),
+            Self::OtherPatient => "patient or study identity differ from those of the study's first film".into(),
             Self::Unknown { what } => format!("{} is not known", what.english()),
             Self::Pixels { problem } => format!("the image is not usable: {}", problem.english()),
             Self::TransferSyntax { uid } => {
@@ -191,6 +204,9 @@ impl SkipReason {
             }
             Self::View { found } => {
                 format!("no es una radiografía frontal: la proyección es {}", found.spanish())
+            }
+            Self::OtherPatient => {
+                "la identidad del paciente o del estudio difiere de la de la primera imagen del estudio".into()
             }
             Self::Unknown { what } => format!("no se conoce {}", what.spanish()),
             Self::Pixels { problem } => format!("la imagen no es utilizable: {}", problem.spanish()),
@@ -254,6 +270,7 @@ impl PixelProblem {
             Self::Frames => "it has several frames",
             Self::Photometric => "it is not MONOCHROME1 or MONOCHROME2",
             Self::Bits => "its pixels are not stored in 8 or 16 bits",
+            Self::Uniform => "all its pixels are the same",
         }
     }
 
@@ -267,6 +284,7 @@ impl PixelProblem {
             Self::Frames => "tiene varios fotogramas",
             Self::Photometric => "no es MONOCHROME1 ni MONOCHROME2",
             Self::Bits => "sus píxeles no se guardan en 8 o 16 bits",
+            Self::Uniform => "todos sus píxeles son iguales",
         }
     }
 }

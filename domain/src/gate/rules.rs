@@ -183,7 +183,9 @@ fn is_not_an_image(header: &InstanceHeader) -> bool {
         "PLAN", "SMR", "ANN",
     ];
     let class = header.sop_class.as_str().strip_prefix(ROOT);
-    class.is_some_and(|rest| BRANCHES.iter().any(|b| rest.starts_with(b)))
+    let empty = !header.has_pixels && header.rows.is_none() && header.columns.is_none();
+    empty
+        || class.is_some_and(|rest| BRANCHES.iter().any(|b| rest.starts_with(b)))
         || header.modality.as_deref().is_some_and(|m| MODALITIES.contains(&m.trim()))
 }
 

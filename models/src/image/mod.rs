@@ -17,6 +17,7 @@ pub use error::ImageError;
 pub use layout::PixelLayout;
 pub use voi::Voi;
 
+use centinela_domain::gate::PixelProblem;
 use layout::Photometric;
 use lut::Modality;
 
@@ -80,6 +81,9 @@ impl CxrImage {
         let table: Vec<f32> = (0..=layout.mask()).map(|code| modality.apply(layout.stored_value(code))).collect();
         let (shift, mask) = (codes.shift, layout.mask());
         let pixels: Vec<f32> = codes.samples.iter().map(|&raw| table[usize::from((raw >> shift) & mask)]).collect();
+        if pixels.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Err(ImageError::pixels(PixelProblem::Uniform, "all pixels are the same"));
+        }
         let voi = Voi::read(&source.dataset, &layout, &modality, &table, &pixels, &mut notes);
         let inverted = layout.inverted(&mut notes);
         Ok(Self {
