@@ -30,8 +30,8 @@ fn two_minutes_without_the_pacs_lose_nothing() {
     }
     let pacs = Pacs::start_on(port);
     let back = Instant::now();
-    // The longest pause after two minutes of back-off is 256 s.
-    until_within(Duration::from_secs(300), "all results arrive", || {
+    // Usually the pause has grown to 256 s by now; with a run of short draws it can be 512 s.
+    until_within(Duration::from_secs(560), "all results arrive", || {
         films
             .iter()
             .all(|f| {
