@@ -17,3 +17,4 @@ pub mod ingest;
 pub mod queue;
 pub mod store;
 pub mod telemetry;
+pub mod verdict;

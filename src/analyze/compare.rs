@@ -7,8 +7,8 @@ use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, JobRow};
 use crate::store::variants::{self, VariantRow};
+use crate::verdict::judge;
 use anyhow::{Context as _, Result};
-use centinela_domain::gate::gate;
 use centinela_domain::header;
 use centinela_domain::instance::InstanceHeader;
 use centinela_models::image::CxrImage;
@@ -90,7 +90,7 @@ async fn take_over(
     header: &InstanceHeader,
     now: i64,
 ) -> Result<()> {
-    let verdict = gate(header, &app.gate_policy());
+    let verdict = judge(tx, app, header).await?;
     let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
     let whole = InstanceRow {
         transfer_syntax: variant.transfer_syntax.clone(),

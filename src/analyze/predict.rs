@@ -96,7 +96,7 @@ pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
         scores: serde_json::to_string(&analyzed.prediction)?,
         picture: key,
         decode_ms: i64::try_from(analyzed.decode_ms)?,
-        predict_ms: i64::try_from(analyzed.took_ms)?,
+        predict_ms: i64::try_from(analyzed.took_ms.saturating_sub(analyzed.decode_ms))?,
         created_at: now,
     };
     let mut tx = app.db.write().await?;

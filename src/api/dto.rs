@@ -71,9 +71,9 @@ dto! {
         threshold_set: String,
         /// One score for each label.
         scores: Vec<Score>,
-        /// Milliseconds of decoding and preprocessing.
+        /// Milliseconds of decoding.
         decode_ms: i64,
-        /// Milliseconds of inference.
+        /// Milliseconds from the decoded film to its scores and picture.
         predict_ms: i64,
         /// When.
         created_at: Time,
@@ -217,7 +217,7 @@ dto! {
         sop_instance: String,
         /// From the end of its C-STORE until its scores were kept.
         after_received: i64,
-        /// Of these, decoding and preprocessing.
+        /// Of these, decoding.
         decode_ms: i64,
         /// Of these, inference.
         predict_ms: i64,

@@ -2,9 +2,9 @@
 
 use super::Files;
 use crate::config::{Config, Peer};
-use crate::delivery::requestor_options;
+use crate::delivery::{remote, requestor_options};
 use anyhow::{Context as _, Result, bail};
-use centinela_scp::{ProposedContext, Remote, Requestor};
+use centinela_scp::{ProposedContext, Requestor};
 use clap::Args;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -43,15 +43,4 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
 pub fn peer<'a>(config: &'a Config, name: &str) -> Result<&'a Peer> {
     let known: Vec<_> = config.peers.peers.iter().map(|p| p.name.as_str()).collect();
     config.peers.named(name).with_context(|| format!("no peer is named {name:?} in ae-titles.toml; known: {known:?}"))
-}
-
-/// The peer's address.
-///
-/// # Errors
-/// If the peer has none.
-pub fn remote(peer: &Peer) -> Result<Remote> {
-    let (Some(host), Some(port)) = (&peer.host, peer.port) else {
-        bail!("peer {:?} has no host and port in ae-titles.toml", peer.name);
-    };
-    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port })
 }

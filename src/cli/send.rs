@@ -1,8 +1,8 @@
 //! `centinela send`: pushes DICOM files to a peer, each in its own transfer syntax.
 
 use super::Files;
-use super::echo::{peer, remote};
-use crate::delivery::requestor_options;
+use super::echo::peer;
+use crate::delivery::{remote, requestor_options};
 use anyhow::{Context as _, Result, bail};
 use centinela_scp::{ProposedContext, Remote, Requestor, RequestorOptions, part10_parts};
 use clap::Args;

@@ -7,9 +7,9 @@ use crate::app::App;
 use crate::config::{Config, Peer};
 use crate::failpoint;
 use crate::store::deliveries::{self, DeliveryRow};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
-use centinela_scp::RequestorOptions;
+use centinela_scp::{Remote, RequestorOptions};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -91,4 +91,15 @@ pub fn requestor_options(config: &Config) -> RequestorOptions {
         implementation_class_uid: implementation_class_uid(),
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),
     }
+}
+
+/// Where a peer is called.
+///
+/// # Errors
+/// If ae-titles.toml gives no host and port; of destinations that was checked.
+pub fn remote(peer: &Peer) -> Result<Remote> {
+    let (Some(host), Some(port)) = (&peer.host, peer.port) else {
+        bail!("peer {:?} has no host and port in ae-titles.toml", peer.name);
+    };
+    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port })
 }

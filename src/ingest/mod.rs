@@ -11,8 +11,9 @@ use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, NewJob};
 use crate::store::variants::{self, VariantRow};
 use crate::store::{Tx, new_id, studies};
+use crate::verdict::judge;
 use centinela_domain::evidence::SourceImage;
-use centinela_domain::gate::{Decision, SkipReason, gate};
+use centinela_domain::gate::{Decision, SkipReason};
 use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
@@ -54,8 +55,6 @@ impl Ingest {
         failpoint::hit("ingest.blob_durable");
 
         let now = app.clock.now();
-        let verdict = gate(&source.header, &app.gate_policy());
-        let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
         let bytes = i64::try_from(spooled.bytes).unwrap_or(i64::MAX);
         let row = InstanceRow {
             sop_instance: request.sop_instance.to_string(),
@@ -73,13 +72,12 @@ impl Ingest {
             priority: rank(request.priority),
             received_at: now,
             revision: None,
-            chest,
-            skip,
-            unknowns,
+            chest: None,
+            skip: None,
+            unknowns: String::new(),
         };
         let mut tx = app.db.write().await?;
-        let analyze = matches!(verdict.decision, Decision::Analyze { .. });
-        record(&mut tx, app, row, &source, analyze).await?;
+        record(&mut tx, app, row, &source).await?;
         failpoint::hit("ingest.row_written");
         tx.commit().await?;
         failpoint::hit("ingest.committed");
@@ -91,24 +89,15 @@ impl Ingest {
 }
 
 /// Writes the rows of one instance: new, seen before, or other bytes under a known UID.
-async fn record(
-    tx: &mut Tx,
-    app: &App,
-    mut row: InstanceRow,
-    source: &SourceImage,
-    analyze: bool,
-) -> Result<(), IngestError> {
+async fn record(tx: &mut Tx, app: &App, mut row: InstanceRow, source: &SourceImage) -> Result<(), IngestError> {
     let (now, sop) = (row.received_at, row.sop_instance.clone());
     if let Some(first) = instances::find(tx, &sop).await? {
         return repeated(tx, &row, &first).await;
     }
     let until = quiet_until(now, app.config.settings.study.quiet_ms());
-    let stranger = match instances::first_of_study(tx, &row.study_uid).await? {
-        Some(first) => first.header()?.identity_digest != source.header.identity_digest,
-        None => false,
-    };
-    if stranger {
-        row.skip = Some(serde_json::to_string(&SkipReason::OtherPatient).map_err(|e| IngestError::Database(e.into()))?);
+    let verdict = judge(tx, app, &source.header).await?;
+    (row.skip, row.chest, row.unknowns) = instances::verdict_columns(&verdict)?;
+    if verdict.decision == Decision::Skip(SkipReason::OtherPatient) {
         tracing::warn!(
             sop.instance = sop,
             calling = row.calling,
@@ -128,18 +117,21 @@ async fn record(
         let detail = json!({ "doubt": doubt });
         events::append(tx, now, Some(&row.study_uid), Some(&sop), EventKind::TextDoubtful, detail).await?;
     }
-    if analyze && !stranger {
-        let job = NewJob {
-            kind: JobKind::Predict,
-            subject: &sop,
-            study_uid: &row.study_uid,
-            revision: study.revision,
-            priority: 10 + row.priority,
-        };
-        jobs::enqueue(tx, &job, now).await?;
-    } else if let Some(reason) = row.skip()? {
-        let detail = json!({ "reason": reason.code(), "text": reason.text(&app.language()) });
-        events::append(tx, now, Some(&row.study_uid), Some(&sop), EventKind::ImageSkipped, detail).await?;
+    match verdict.decision {
+        Decision::Analyze { .. } => {
+            let job = NewJob {
+                kind: JobKind::Predict,
+                subject: &sop,
+                study_uid: &row.study_uid,
+                revision: study.revision,
+                priority: 10 + row.priority,
+            };
+            jobs::enqueue(tx, &job, now).await?;
+        }
+        Decision::Skip(reason) => {
+            let detail = json!({ "reason": reason.code(), "text": reason.text(&app.language()) });
+            events::append(tx, now, Some(&row.study_uid), Some(&sop), EventKind::ImageSkipped, detail).await?;
+        }
     }
     Ok(())
 }

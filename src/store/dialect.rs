@@ -21,7 +21,7 @@ impl Sql {
     }
 }
 
-/// Writes one statement twice: PostgreSQL's with `for update skip locked` where `{lock}` stands.
+/// Writes one statement twice: PostgreSQL's with `for update skip locked` between its two parts.
 macro_rules! claim_sql {
     ($before:literal, $after:literal) => {
         crate::store::dialect::Sql {

@@ -19,9 +19,9 @@ pub struct PredictionRow {
     pub scores: String,
     /// Key of the display picture.
     pub picture: String,
-    /// Milliseconds of decoding and preprocessing.
+    /// Milliseconds of decoding.
     pub decode_ms: i64,
-    /// Milliseconds of inference.
+    /// Milliseconds from the decoded film to its scores and picture.
     pub predict_ms: i64,
     /// When.
     pub created_at: UnixMs,

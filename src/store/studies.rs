@@ -59,17 +59,6 @@ pub async fn find(tx: &mut Tx, study_uid: &str) -> Result<Option<StudyRow>> {
         .bind(study_uid).fetch_optional(c).await?))
 }
 
-/// The latest studies first; `before` pages on by `last_at`, `state` filters.
-///
-/// # Errors
-/// If the database fails.
-pub async fn list(tx: &mut Tx, state: Option<&str>, before: Option<UnixMs>, limit: i64) -> Result<Vec<StudyRow>> {
-    Ok(on!(tx, c => sqlx::query_as(
-        "select * from study where (cast($1 as text) is null or state = $1) \
-         and (cast($2 as bigint) is null or last_at < $2) order by last_at desc, study_uid limit $3")
-        .bind(state).bind(before).bind(limit).fetch_all(c).await?))
-}
-
 /// An instance arrived: the quiet period starts again, if the study is still receiving.
 ///
 /// # Errors

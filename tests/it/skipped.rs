@@ -6,6 +6,7 @@ use crate::harness::modality::must_push;
 use crate::harness::node::{Home, Peer};
 use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
+use crate::harness::until;
 
 /// Fixture and the code of its reason.
 const CASES: [(&str, &str); 7] = [
@@ -96,26 +97,55 @@ fn changed(home: &Home, name: &str, target: &str, changes: &[(&str, &str)]) -> F
     Film::of(&path)
 }
 
+/// A film of another patient under the same Study Instance UID.
+fn strangers_film(home: &Home, film: &Film) -> Film {
+    let (head, last) = film.sop.split_at(film.sop.len() - 1);
+    let sop = format!("{head}{}", if last == "1" { "2" } else { "1" });
+    let changes = [(film.sop.as_str(), sop.as_str()), ("Quintanilla", "Someoneelse")];
+    let stranger = changed(home, "pa_ap_1_pa", "stranger.dcm", &changes);
+    assert_eq!((&stranger.study, &stranger.sop), (&film.study, &sop));
+    stranger
+}
+
 #[test]
 fn another_patients_film_under_the_same_study_is_kept_and_never_reported() {
     let pacs = Pacs::start();
     let home = Home::new(&[Peer::pacs(pacs.port, "full")]);
     let node = home.start();
     let film = fixture("pa_ap_1_pa");
-    let last = film.sop.chars().last().unwrap();
-    let other = format!("{}{}", &film.sop[..film.sop.len() - 1], if last == '1' { '2' } else { '1' });
-    let stranger = changed(&home, "pa_ap_1_pa", "stranger.dcm", &[(&film.sop, &other), ("Quintanilla", "Someoneelse")]);
-    assert_eq!(stranger.study, film.study);
+    let stranger = strangers_film(&home, &film);
     for film in [&film, &stranger] {
         must_push(node.dicom, film);
     }
     let study = node.settled(&film.study, 1);
-    let row = study["instances"].as_array().unwrap().iter().find(|i| i["sop_instance"] == other.as_str()).unwrap();
+    let row =
+        study["instances"].as_array().unwrap().iter().find(|i| i["sop_instance"] == stranger.sop.as_str()).unwrap();
     assert_eq!(row["reason"]["code"], "other_patient", "{study:#}");
     for copies in pacs.shelf().values() {
         let texts = Object::read(&copies[0].1).texts();
-        assert!(!texts.iter().any(|t| t.contains(&other)), "the stranger's film stands in a report");
+        assert!(!texts.iter().any(|t| t.contains(&stranger.sop)), "the stranger's film stands in a report");
     }
+}
+
+#[test]
+fn a_strangers_film_that_takes_over_from_its_damaged_copy_is_still_a_strangers() {
+    let home = Home::new(&[]);
+    let node = home.start();
+    let film = fixture("pa_ap_1_pa");
+    let whole = strangers_film(&home, &film);
+    let bytes = std::fs::read(&whole.path).unwrap();
+    let cut = home.dir.path().join("cut.dcm");
+    std::fs::write(&cut, &bytes[..bytes.len() - 20_000]).unwrap();
+    for film in [&film, &Film::of(&cut), &whole] {
+        must_push(node.dicom, film);
+    }
+    let instance = until("the whole film is compared", || {
+        let instance = node.get(&format!("/api/v1/instances/{}", whole.sop));
+        (instance["variants"][0]["state"] == "variant").then_some(instance)
+    });
+    assert_eq!(instance["reason"]["code"], "other_patient", "{instance:#}");
+    let study = node.settled(&film.study, 1);
+    assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
 }
 
 #[test]

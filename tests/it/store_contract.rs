@@ -33,8 +33,8 @@ async fn study_opens_closes_and_reopens(db: &Db) {
     studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 900).await.unwrap();
     let row = studies::find(&mut tx, "1.2.3").await.unwrap().unwrap();
     assert_eq!((row.state(), row.revision, row.closed_at), (StudyState::Receiving, 2, None));
-    assert_eq!(studies::list(&mut tx, Some("receiving"), None, 10).await.unwrap().len(), 1);
-    assert!(studies::list(&mut tx, Some("failed"), None, 10).await.unwrap().is_empty());
+    assert_eq!(studies::page(&mut tx, Some("receiving"), None, 10).await.unwrap().len(), 1);
+    assert!(studies::page(&mut tx, Some("failed"), None, 10).await.unwrap().is_empty());
     tx.commit().await.unwrap();
 }
 
