@@ -1,9 +1,9 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix fixtures
+.PHONY: help demo test check audit parity matrix bench-receive fixtures
 
 help:     ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
 
 demo:     ## build, then show films going in and results coming back
 	@scripts/demo.sh
@@ -22,6 +22,9 @@ parity:   ## our network against PyTorch on the same weights; installs torch
 
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
 	@scripts/matrix.sh
+
+bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 minutes, best on a quiet machine
+	@scripts/bench-receive.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

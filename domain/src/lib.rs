@@ -7,6 +7,7 @@
 //! [`delivery`]).
 
 pub mod ae;
+pub mod calendar;
 pub mod code;
 pub mod delivery;
 pub mod evidence;

@@ -13,7 +13,7 @@ use crate::negotiation::{Context, Negotiated, Proposal, VERIFICATION};
 use crate::part10::FileMeta;
 use crate::policy::Policy;
 use crate::rejection::Rejection;
-use crate::spool::SpoolWriter;
+use crate::spool::{Blocks, SpoolWriter};
 use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
@@ -23,6 +23,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+/// What is not wanted is read in pieces of this size.
+const THROWN_AWAY: usize = 16 * 1024;
 
 /// One connection and what is known of its peer.
 pub(crate) struct Association<H> {
@@ -34,6 +37,8 @@ pub(crate) struct Association<H> {
     pub(crate) called: Option<AeTitle>,
     /// Permits for open associations, shared by all connections.
     pub(crate) places: Arc<Semaphore>,
+    /// Empty blocks, shared by all connections.
+    pub(crate) blocks: Arc<Blocks>,
     /// Cuts the association short.
     pub(crate) halt: CancellationToken,
 }
@@ -186,13 +191,12 @@ impl<H: StoreHandler> Association<H> {
             implementation_version: &self.policy.implementation_version,
             source: &request.calling,
         };
-        let mut writer = Some(SpoolWriter::create(&self.policy.spool, header.encode()));
-        self.consume(wire, context, Some(&mut writer)).await?;
-        let Some(writer) = writer else {
+        let writer = SpoolWriter::new(&self.policy.spool, &header.encode(), &self.blocks);
+        let Some(writer) = self.consume(wire, context, Some(writer)).await? else {
             warn!(association = %self.id, "an instance longer than the limit was refused");
             return Ok(DimseStatus::OUT_OF_RESOURCES);
         };
-        match writer.finish().await {
+        match writer.finish() {
             Ok(spooled) => Ok(self.handler.store(ReceivedInstance { request, spooled }).await),
             Err(error) => {
                 warn!(association = %self.id, %error, "an instance cannot be written to the spool");
@@ -242,37 +246,44 @@ impl<H: StoreHandler> Association<H> {
     /// Reads the data set of the open message to its end, into the writer if there is one.
     ///
     /// Beyond the limit for an instance the writer is dropped; beyond twice the limit the peer is
-    /// not believed to end at all.
-    async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
+    /// not believed to end at all. Gives the writer back, if there still is one.
+    async fn consume<'w, S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,
-        mut writer: Option<&mut Option<SpoolWriter>>,
-    ) -> Result<(), Fault> {
+        mut writer: Option<SpoolWriter<'w>>,
+    ) -> Result<Option<SpoolWriter<'w>>, Fault> {
         let limits = &self.policy.limits;
         let patience = Patience { between: limits.stall, inside: limits.stall };
+        let mut nowhere = Vec::new();
         let mut received: u64 = 0;
         loop {
-            let Arrival::Fragment(fragment) = wire.next(patience).await? else {
+            let block = match &mut writer {
+                Some(writer) => writer.block(),
+                None => {
+                    nowhere.clear();
+                    nowhere.reserve_exact(THROWN_AWAY);
+                    &mut nowhere
+                }
+            };
+            let Arrival::Fragment(placed) = wire.next_into(patience, block).await? else {
                 return Err(unexpected("a release inside a message"));
             };
-            if fragment.command || fragment.context != context.id {
+            if placed.command || placed.context != context.id {
                 return Err(dimse("another message inside a data set"));
             }
-            received = received.saturating_add(fragment.data.len() as u64);
+            received = received.saturating_add(placed.count as u64);
             if received > limits.instance_bytes.saturating_mul(2) {
                 return Err(dimse("a data set that does not end"));
             }
-            if let Some(slot) = &mut writer {
-                if received > limits.instance_bytes {
-                    **slot = None;
-                }
-                if let Some(writer) = slot {
-                    writer.push(fragment.data).await;
-                }
+            if received > limits.instance_bytes {
+                writer = None;
             }
-            if fragment.last {
-                return Ok(());
+            if let Some(writer) = &mut writer {
+                writer.added();
+            }
+            if placed.last {
+                return Ok(writer);
             }
         }
     }

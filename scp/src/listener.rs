@@ -3,6 +3,7 @@
 use crate::association::{Association, cause_of};
 use crate::handler::{AbortCause, AssociationChange, AssociationId, StoreHandler};
 use crate::policy::Policy;
+use crate::spool::Blocks;
 use crate::wire::{AbortReason, Wire};
 use std::any::Any;
 use std::io;
@@ -38,6 +39,7 @@ pub async fn serve<H: StoreHandler>(
 ) -> io::Result<()> {
     tokio::fs::create_dir_all(&policy.spool).await?;
     let places = Arc::new(Semaphore::new(policy.limits.associations));
+    let blocks = Arc::new(Blocks::default());
     let halt = CancellationToken::new();
     let mut connections = JoinSet::new();
     loop {
@@ -62,6 +64,7 @@ pub async fn serve<H: StoreHandler>(
             calling: None,
             called: None,
             places: places.clone(),
+            blocks: blocks.clone(),
             halt: halt.clone(),
         };
         if connections.len() >= policy.limits.connections {

@@ -2,7 +2,9 @@
 //!
 //! P-DATA is never collected: each fragment is handed on as it arrives, so memory does not depend
 //! on what a peer claims. Every length is checked against its limit before anything is buffered.
+//! The bytes of data sets go from the socket straight into the caller's block.
 
+use std::io;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,10 +23,8 @@ pub(crate) mod kind {
 
 /// Bytes of a PDU header, and of a PDV header with its message control header.
 const HEADER: usize = 6;
-/// What a connection that has not yet been accepted may hold.
-const SMALL_BUFFER: usize = 2 * 1024;
-/// Read buffer of an accepted association.
-const LARGE_BUFFER: usize = 128 * 1024;
+/// Room for headers and command sets. Small, so that data sets seldom pass through it.
+const BUFFER: usize = 4 * 1024;
 /// After an abort or a rejection, so many bytes are still read and thrown away, so that the close
 /// does not overtake our last PDU.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -94,11 +94,24 @@ pub(crate) struct Fragment<'a> {
     pub(crate) last: bool,
 }
 
+/// A part of a data set whose bytes went into the caller's block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    /// Presentation context.
+    pub(crate) context: u8,
+    /// Command set, else data set.
+    pub(crate) command: bool,
+    /// Bytes appended to the block; may be none.
+    pub(crate) count: usize,
+    /// The command set or data set ends with these bytes.
+    pub(crate) last: bool,
+}
+
 /// What came on an established association.
 #[derive(Debug)]
-pub(crate) enum Arrival<'a> {
+pub(crate) enum Arrival<F> {
     /// Message bytes.
-    Fragment(Fragment<'a>),
+    Fragment(F),
     /// A-RELEASE-RQ.
     ReleaseRequest,
     /// A-RELEASE-RP.
@@ -139,12 +152,16 @@ pub(crate) struct Wire<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// `max_pdu` is the longest P-DATA that we accept; `halt` cuts every wait for the peer.
     pub(crate) fn new(stream: S, max_pdu: u32, halt: CancellationToken) -> Self {
-        Self { stream, buffer: vec![0; SMALL_BUFFER], start: 0, end: 0, max_pdu, pdu_left: 0, pdv: None, halt }
+        Self { stream, buffer: vec![0; BUFFER], start: 0, end: 0, max_pdu, pdu_left: 0, pdv: None, halt }
     }
 
-    /// The association is open: a larger buffer, and another token that cuts the waits.
+    /// The association is open: another token cuts the waits, and the room of a long request is
+    /// given back.
     pub(crate) fn establish(&mut self, halt: CancellationToken) {
-        self.buffer.resize(LARGE_BUFFER.max(self.buffer.len()), 0);
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        self.buffer.truncate(BUFFER.max(self.end));
+        self.buffer.shrink_to_fit();
         self.halt = halt;
     }
 
@@ -181,14 +198,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Waits for the next message bytes or release.
-    pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<'_>, Fault> {
+    pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<Fragment<'_>>, Fault> {
+        let pdv = match self.open(patience).await? {
+            Arrival::Fragment(pdv) => pdv,
+            Arrival::ReleaseRequest => return Ok(Arrival::ReleaseRequest),
+            Arrival::ReleaseReply => return Ok(Arrival::ReleaseReply),
+        };
+        if pdv.left > 0 && self.start == self.end {
+            self.fill(patience.inside).await?;
+        }
+        let taken = pdv.left.min(self.end - self.start);
+        let from = self.start;
+        self.start += taken;
+        let last = self.advance(pdv, taken);
+        let data = &self.buffer[from..from + taken];
+        Ok(Arrival::Fragment(Fragment { context: pdv.context, command: pdv.command, data, last }))
+    }
+
+    /// As [`Wire::next`], but the bytes are appended to `block`, within its capacity: the caller
+    /// makes sure that there is room.
+    pub(crate) async fn next_into(
+        &mut self,
+        patience: Patience,
+        block: &mut Vec<u8>,
+    ) -> Result<Arrival<Placed>, Fault> {
+        let pdv = match self.open(patience).await? {
+            Arrival::Fragment(pdv) => pdv,
+            Arrival::ReleaseRequest => return Ok(Arrival::ReleaseRequest),
+            Arrival::ReleaseReply => return Ok(Arrival::ReleaseReply),
+        };
+        let most = pdv.left.min(block.capacity() - block.len());
+        let count = if most == 0 {
+            0
+        } else if self.start < self.end {
+            let count = most.min(self.end - self.start);
+            block.extend_from_slice(&self.buffer[self.start..self.start + count]);
+            self.start += count;
+            count
+        } else {
+            let mut limited = (&mut self.stream).take(most as u64);
+            received(&self.halt, patience.inside, limited.read_buf(block)).await?
+        };
+        let last = self.advance(pdv, count);
+        Ok(Arrival::Fragment(Placed { context: pdv.context, command: pdv.command, count, last }))
+    }
+
+    /// Marks bytes of the open presentation data value as taken; tells whether they end the message
+    /// part.
+    fn advance(&mut self, pdv: Pdv, taken: usize) -> bool {
+        self.pdu_left -= taken;
+        let left = pdv.left - taken;
+        self.pdv = (left > 0).then_some(Pdv { left, ..pdv });
+        pdv.last && left == 0
+    }
+
+    /// Waits until a presentation data value is open, or a release came.
+    async fn open(&mut self, patience: Patience) -> Result<Arrival<Pdv>, Fault> {
         let Patience { between, inside } = patience;
-        let pdv = loop {
+        loop {
             if let Some(pdv) = self.pdv {
-                if pdv.left > 0 && self.start == self.end {
-                    self.fill(inside).await?;
-                }
-                break pdv;
+                return Ok(Arrival::Fragment(pdv));
             }
             if self.pdu_left > 0 {
                 self.need(HEADER, inside).await?;
@@ -217,19 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 kind::ABORT => return Err(self.peer_abort(length, inside).await),
                 other => return Err(out_of_place(other)),
             }
-        };
-        let taken = pdv.left.min(self.end - self.start);
-        let from = self.start;
-        self.start += taken;
-        self.pdu_left -= taken;
-        let left = pdv.left - taken;
-        self.pdv = (left > 0).then_some(Pdv { left, ..pdv });
-        Ok(Arrival::Fragment(Fragment {
-            context: pdv.context,
-            command: pdv.command,
-            data: &self.buffer[from..from + taken],
-            last: pdv.last && left == 0,
-        }))
+        }
     }
 
     /// Reads the header of the next presentation data value inside the open P-DATA.
@@ -300,23 +357,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }
-        if self.halt.is_cancelled() {
-            return Err(Fault::Halted);
-        }
-        let read = tokio::select! {
-            biased;
-            read = timeout(wait, self.stream.read(&mut self.buffer[self.end..])) => read,
-            () = self.halt.cancelled() => return Err(Fault::Halted),
-        };
-        match read {
-            Err(_) => Err(Fault::TimedOut),
-            Ok(Err(_)) => Err(Fault::Lost),
-            Ok(Ok(0)) => Err(Fault::Closed),
-            Ok(Ok(count)) => {
-                self.end += count;
-                Ok(())
-            }
-        }
+        self.end += received(&self.halt, wait, self.stream.read(&mut self.buffer[self.end..])).await?;
+        Ok(())
     }
 
     /// Writes all bytes within `wait`.
@@ -353,6 +395,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 _ => return,
             }
         }
+    }
+}
+
+/// The outcome of one read, which `halt` and the time limit cut; at least one byte.
+async fn received(
+    halt: &CancellationToken,
+    wait: Duration,
+    reading: impl Future<Output = io::Result<usize>>,
+) -> Result<usize, Fault> {
+    if halt.is_cancelled() {
+        return Err(Fault::Halted);
+    }
+    let read = tokio::select! {
+        biased;
+        read = timeout(wait, reading) => read,
+        () = halt.cancelled() => return Err(Fault::Halted),
+    };
+    match read {
+        Err(_) => Err(Fault::TimedOut),
+        Ok(Err(_)) => Err(Fault::Lost),
+        Ok(Ok(0)) => Err(Fault::Closed),
+        Ok(Ok(count)) => Ok(count),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::store::Tx;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, JobRow};
+use crate::store::studies;
 use crate::store::variants::{self, VariantRow};
 use crate::verdict::judge;
 use anyhow::{Context as _, Result};
@@ -90,13 +91,14 @@ async fn take_over(
     header: &InstanceHeader,
     now: i64,
 ) -> Result<()> {
-    let verdict = judge(tx, app, header).await?;
+    let study = studies::find(tx, &first.study_uid).await?;
+    let verdict = judge(app, header, study.as_ref().and_then(|study| study.identity.as_deref()));
     let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
     let whole = InstanceRow {
         transfer_syntax: variant.transfer_syntax.clone(),
         blob: variant.blob.clone(),
         bytes: variant.bytes,
-        sha256: variant.sha256.clone(),
+        digest: variant.digest.clone(),
         header: serde_json::to_string(header)?,
         revision: None,
         chest,

@@ -1,5 +1,6 @@
 //! Blobs as files: temporary name, fdatasync, rename, directory fsync.
 
+use crate::failpoint;
 use anyhow::{Context as _, Result, ensure};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -35,6 +36,7 @@ impl FsBlobs {
         let folder = target.parent().context("blob key without folder")?;
         self.make_folder(folder)?;
         fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+        failpoint::hit("blob.renamed");
         sync_folder(folder)
     }
 

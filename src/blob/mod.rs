@@ -6,8 +6,10 @@
 mod fs;
 
 use anyhow::Result;
+use centinela_domain::UnixMs;
+use centinela_domain::calendar::civil;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use fs::FsBlobs;
 
@@ -19,14 +21,14 @@ pub enum Blobs {
 }
 
 impl Blobs {
-    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync.
+    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync. Many at once share
+    /// the commits of the file system's journal. Blocks its thread.
     ///
     /// # Errors
     /// If the file system refuses; the key does not exist then, or holds the same bytes.
-    pub async fn adopt(&self, key: &str, spooled: PathBuf, file: File) -> Result<()> {
+    pub fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
         let Self::Fs(fs) = self;
-        let (fs, key) = (fs.clone(), key.to_owned());
-        tokio::task::spawn_blocking(move || fs.adopt(&key, &spooled, &file)).await?
+        fs.adopt(key, spooled, file)
     }
 
     /// Makes bytes durable under a key.
@@ -72,6 +74,15 @@ impl Blobs {
 #[must_use]
 pub fn key(room: &str, digest: &str, extension: &str) -> String {
     format!("{room}/{}/{digest}.{extension}", digest.get(..2).unwrap_or("xx"))
+}
+
+/// A key for a received instance: one folder for each hour (UTC), so that instances which arrive together
+/// share the fsync of their folder.
+#[must_use]
+pub fn key_of_hour(room: &str, now: UnixMs, digest: &str, extension: &str) -> String {
+    let hours = now.div_euclid(3_600_000);
+    let (year, month, day) = civil(hours.div_euclid(24));
+    format!("{room}/{year:04}{month:02}{day:02}-{:02}/{digest}.{extension}", hours.rem_euclid(24))
 }
 
 /// Whether the path lies on the same file system as the blobs is the caller's business; here only

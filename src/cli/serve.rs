@@ -107,8 +107,13 @@ impl Running {
         if let Some(listener) = scp {
             let address = listener.local_addr()?;
             dicom = Some(address);
-            let (policy, handler) = (Arc::new(policy(&app)), Arc::new(Ingest::new(Arc::clone(&app))));
+            let (handler, commits) = Ingest::start(Arc::clone(&app));
+            let (policy, handler) = (Arc::new(policy(&app)), Arc::new(handler));
             let stopped = stop.clone();
+            roles.spawn(named("commits", async {
+                commits.await;
+                Ok(())
+            }));
             roles.spawn(named("scp", async move {
                 centinela_scp::serve(listener, policy, handler, stopped).await.context("DICOM listener")
             }));

@@ -4,6 +4,7 @@ use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use serde_json::Value;
+use sqlx::QueryBuilder;
 
 /// What happened. Closed set: the words are part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,38 @@ pub async fn append(
     on!(tx, c => sqlx::query(
         "insert into event (at, study_uid, sop_instance, kind, detail) values ($1, $2, $3, $4, $5)")
         .bind(at).bind(study_uid).bind(sop_instance).bind(kind.as_str()).bind(detail.to_string()).execute(c).await?.rows_affected());
+    Ok(())
+}
+
+/// An event to append.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// When.
+    pub at: UnixMs,
+    /// The study, if it is about one.
+    pub study_uid: Option<String>,
+    /// The instance or result, if it is about one.
+    pub sop_instance: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+    /// JSON object; ids and numbers, never PHI.
+    pub detail: Value,
+}
+
+/// Appends events in this order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn append_all(tx: &mut Tx, events: &[NewEvent]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    on!(tx, c => QueryBuilder::new("insert into event (at, study_uid, sop_instance, kind, detail) ")
+        .push_values(events, |mut v, e| {
+            v.push_bind(e.at).push_bind(&e.study_uid).push_bind(&e.sop_instance).push_bind(e.kind.as_str());
+            v.push_bind(e.detail.to_string());
+        })
+        .build().execute(c).await?.rows_affected());
     Ok(())
 }
 

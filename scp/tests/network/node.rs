@@ -22,7 +22,7 @@ pub struct Kept {
     pub request: StoreRequest,
     pub file: Vec<u8>,
     pub dataset_offset: usize,
-    pub sha256: String,
+    pub digest: String,
     pub file_bytes: u64,
 }
 
@@ -55,7 +55,7 @@ impl StoreHandler for Memory {
             request: received.request.clone(),
             file: std::fs::read(&spooled.path).unwrap(),
             dataset_offset: usize::try_from(spooled.dataset_offset).unwrap(),
-            sha256: spooled.sha256.clone(),
+            digest: spooled.digest.to_string(),
             file_bytes: spooled.bytes,
         });
         self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)

@@ -42,8 +42,8 @@ impl StoreHandler for Keeper {
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
         let bytes = std::fs::read(&received.spooled.path).unwrap();
         let sop = received.request.sop_instance.to_string();
-        let sha256 = received.spooled.sha256.clone();
-        self.shelf.lock().unwrap().entry(sop).or_default().push((sha256, bytes));
+        let digest = received.spooled.digest.to_string();
+        self.shelf.lock().unwrap().entry(sop).or_default().push((digest, bytes));
         DimseStatus::SUCCESS
     }
 }
