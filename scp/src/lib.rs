@@ -5,22 +5,28 @@
 //! a peer. Association PDUs are encoded and decoded by `dicom-ul`; P-DATA and command sets are
 //! handled here, with every length checked before it is believed.
 //!
-//! In reading order: `wire` (framing), `message` (sending), `command` (command sets),
-//! `negotiation`, `association` (the acceptor), `listener`, `spool`, `part10`, `remote`, `scu`
-//! (the requestor).
+//! In reading order: `state` (the state machine), `wire` (framing), `pace` (the least rate),
+//! `message` (sending), `command` (command sets), `negotiation` and `preference` (what is accepted),
+//! `policy`, `network` and `admission` (who is let in), `association` (the acceptor), `listener`,
+//! `spool`, `part10`, `remote`, `scu` (the requestor).
 
+mod admission;
 mod association;
 mod command;
 mod handler;
 mod listener;
 mod message;
 mod negotiation;
+mod network;
+mod pace;
 mod part10;
 mod policy;
+mod preference;
 mod rejection;
 mod remote;
 mod scu;
 mod spool;
+mod state;
 mod wire;
 
 pub use handler::{
@@ -28,9 +34,10 @@ pub use handler::{
     StoreRequest,
 };
 pub use listener::serve;
+pub use network::{Network, NetworkError};
 pub use part10::part10_parts;
 pub use policy::{CalledRule, Caller, CallerRule, Limits, Policy};
-pub use rejection::Rejection;
+pub use rejection::{RefusalCause, Rejection};
 pub use remote::{Remote, RequestError};
 pub use scu::{ProposedContext, Requestor, RequestorOptions};
 pub use spool::Spooled;

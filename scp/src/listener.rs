@@ -1,9 +1,12 @@
 //! Accepting connections: one task for each, bounded in number, drained on stop.
 
+use crate::admission::{Admission, ConnectionPlace};
 use crate::association::{Association, cause_of};
 use crate::handler::{AbortCause, AssociationChange, AssociationId, StoreHandler};
 use crate::policy::Policy;
+use crate::state::Event;
 use crate::wire::{AbortReason, Wire};
+use socket2::{SockRef, TcpKeepalive};
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
@@ -13,9 +16,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -24,6 +26,10 @@ use uuid::Uuid;
 const LAST_GRACE: Duration = Duration::from_secs(10);
 /// Pause after a failed accept, which means that we lack file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two log lines on that.
+const ACCEPT_SILENCE: Duration = Duration::from_secs(10);
+/// Between two keepalive probes that are not answered.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Serves associations on `listener` until `stop`; then accepts no more, lets open associations
 /// finish up to `policy.drain_timeout`, and aborts the rest.
@@ -37,7 +43,8 @@ pub async fn serve<H: StoreHandler>(
     stop: CancellationToken,
 ) -> io::Result<()> {
     tokio::fs::create_dir_all(&policy.spool).await?;
-    let places = Arc::new(Semaphore::new(policy.limits.associations));
+    let admission = Admission::new(&policy.limits);
+    let mut troubles = Troubles::default();
     let halt = CancellationToken::new();
     let mut connections = JoinSet::new();
     loop {
@@ -49,9 +56,11 @@ pub async fn serve<H: StoreHandler>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                warn!(%error, "cannot accept a DICOM connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
+                troubles.tell(&error);
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = tokio::time::sleep(ACCEPT_PAUSE) => continue,
+                }
             }
         };
         let association = Association {
@@ -61,15 +70,14 @@ pub async fn serve<H: StoreHandler>(
             peer,
             calling: None,
             called: None,
-            places: places.clone(),
+            admission: admission.clone(),
             halt: halt.clone(),
         };
-        if connections.len() >= policy.limits.connections {
-            association.tell(AssociationChange::Aborted(AbortCause::TooManyConnections));
-            continue;
+        match admission.connect(peer.ip()) {
+            // A connection that has not yet asked for an association need not be drained.
+            Ok(place) => drop(connections.spawn(attend(association, stream, stop.clone(), place))),
+            Err(cause) => association.tell(AssociationChange::Refused { cause, claimed: String::new() }),
         }
-        // A connection that has not yet asked for an association need not be drained.
-        connections.spawn(attend(association, stream, stop.clone()));
     }
     drop(listener);
     drain(connections, &policy, &halt).await;
@@ -90,11 +98,41 @@ async fn drain(mut connections: JoinSet<()>, policy: &Policy, halt: &Cancellatio
     }
 }
 
+/// Failed accepts, told once in a while: while file descriptors lack, each of ten a second fails.
+#[derive(Default)]
+struct Troubles {
+    last: Option<Instant>,
+    untold: u32,
+}
+
+impl Troubles {
+    fn tell(&mut self, error: &io::Error) {
+        if self.last.is_some_and(|last| last.elapsed() < ACCEPT_SILENCE) {
+            self.untold += 1;
+            return;
+        }
+        warn!(%error, more = self.untold, "cannot accept a DICOM connection; trying again");
+        (self.last, self.untold) = (Some(Instant::now()), 0);
+    }
+}
+
+/// No delay for small answers, and probes that find a peer that vanished without a word.
+fn prepare(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let probes = TcpKeepalive::new().with_time(keepalive).with_interval(KEEPALIVE_INTERVAL).with_retries(3);
+    SockRef::from(stream).set_tcp_keepalive(&probes)
+}
+
 /// One connection from accept to close. Whatever happens in it stays in it.
-async fn attend<H: StoreHandler>(mut association: Association<H>, stream: TcpStream, stop: CancellationToken) {
+async fn attend<H: StoreHandler>(
+    mut association: Association<H>,
+    stream: TcpStream,
+    stop: CancellationToken,
+    _place: ConnectionPlace,
+) {
     let limits = association.policy.limits.clone();
-    if let Err(error) = stream.set_nodelay(true) {
-        warn!(%error, peer = %association.peer, "cannot set TCP_NODELAY");
+    if let Err(error) = prepare(&stream, limits.keepalive) {
+        warn!(%error, peer = %association.peer, "cannot set TCP_NODELAY and keepalive");
     }
     let mut wire = Wire::new(stream, limits.max_pdu, stop);
     let outcome = {
@@ -106,9 +144,13 @@ async fn attend<H: StoreHandler>(mut association: Association<H>, stream: TcpStr
             wire.linger(limits.artim).await;
             return;
         }
-        Ok(Err(fault)) => cause_of(&fault),
+        Ok(Err(fault)) => {
+            let (cause, reason) = cause_of(&fault);
+            (cause, reason.filter(|_| wire.fail(&fault)))
+        }
         Err(panic) => {
             log_panic(panic.as_ref(), association.id, association.peer);
+            wire.step(Event::Abort);
             (AbortCause::Panic, Some(AbortReason::NotSpecified))
         }
     };

@@ -4,8 +4,10 @@
 use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, field, store_request};
 use crate::message::{SMALLEST_PEER_PDU, send_message};
 use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, VERIFICATION, user_items};
+use crate::pace::Pace;
 use crate::rejection::Rejection;
 use crate::remote::{Remote, RequestError};
+use crate::state::Event;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
@@ -114,8 +116,8 @@ impl Requestor {
         let step = "association request";
         let sent = requestor.wire.send(&request, requestor.wait).await;
         requestor.checked(sent, step).await?;
-        let expected = [kind::ASSOCIATE_AC, kind::ASSOCIATE_RJ];
-        let answer = requestor.wire.association_pdu(&expected, ACCEPT_LIMIT, requestor.wait).await;
+        requestor.wire.requested();
+        let answer = requestor.wire.association_pdu(ACCEPT_LIMIT, requestor.wait, None).await;
         let (pdu, bytes) = requestor.checked(answer, step).await?;
         if pdu == kind::ASSOCIATE_RJ {
             let remote = remote.clone();
@@ -138,7 +140,7 @@ impl Requestor {
             requestor.release().await;
             return Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class });
         }
-        requestor.wire.establish(CancellationToken::new());
+        requestor.wire.establish(CancellationToken::new(), Pace::off());
         Ok(requestor)
     }
 
@@ -224,8 +226,9 @@ impl Requestor {
             return;
         }
         let request = [kind::RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        self.wire.step(Event::Release);
         if self.wire.send(&request, self.wait).await.is_ok() {
-            let patience = Patience { between: self.wait, inside: self.wait };
+            let patience = Patience { between: self.wait, inside: self.wait, open: true };
             let _ = self.wire.next(patience).await;
         }
     }
@@ -270,7 +273,7 @@ impl Requestor {
 
     /// Collects the command set of the response to the last request.
     async fn response(&mut self, context: u8, expected: u16) -> Result<DimseStatus, Fault> {
-        let patience = Patience { between: self.wait, inside: self.wait };
+        let patience = Patience { between: self.wait, inside: self.wait, open: true };
         let broken = |what| Fault::Violation(AbortReason::ServiceUser, what);
         let mut bytes = Vec::new();
         loop {
@@ -308,7 +311,7 @@ impl Requestor {
                 self.wire.send_abort(reason).await;
                 RequestError::Protocol { remote, detail }
             }
-            Fault::TimedOut => {
+            Fault::TimedOut | Fault::TooSlow => {
                 self.wire.send_abort(AbortReason::ServiceUser).await;
                 RequestError::TimedOut { remote, step }
             }

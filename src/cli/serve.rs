@@ -5,13 +5,13 @@ use crate::analyze;
 use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Called, Callers, Config};
+use crate::config::{Called, Callers, Config, Peer};
 use crate::delivery;
 use crate::ingest::{self, Ingest};
 use crate::telemetry;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
-use centinela_scp::{CalledRule, Caller, CallerRule, Limits, Policy};
+use centinela_scp::{CalledRule, CallerRule, Limits, Policy};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -108,7 +108,8 @@ impl Running {
             let address = listener.local_addr()?;
             dicom = Some(address);
             let (policy, handler) = (Arc::new(policy(&app)), Arc::new(Ingest::new(Arc::clone(&app))));
-            let stopped = stop.clone();
+            let (stopped, calls) = (stop.clone(), handler.refused_calls());
+            roles.spawn(named("refused calls", ingest::refused::run(Arc::clone(&app), calls, stop.clone())));
             roles.spawn(named("scp", async move {
                 centinela_scp::serve(listener, policy, handler, stopped).await.context("DICOM listener")
             }));
@@ -168,7 +169,7 @@ fn policy(app: &App) -> Policy {
         Callers::Any => CallerRule::Any,
         Callers::Listed => {
             let senders = app.config.peers.peers.iter().filter(|p| p.sends);
-            CallerRule::Listed(senders.map(|p| Caller { ae_title: p.ae_title.clone(), host: None }).collect())
+            CallerRule::Listed(senders.map(Peer::caller).collect())
         }
     };
     let called = match dicom.called {
@@ -177,9 +178,18 @@ fn policy(app: &App) -> Policy {
     };
     let limits = Limits {
         associations: dicom.associations,
+        associations_per_caller: dicom.associations_per_caller,
+        associations_per_address: dicom.associations_per_address,
+        requests_per_minute: dicom.requests_per_minute,
+        connections: connections(dicom.connections, dicom.associations),
+        connections_per_address: dicom.connections_per_address,
         max_pdu: dicom.max_pdu,
         instance_bytes: dicom.max_instance,
+        artim: Duration::from_secs(dicom.artim_timeout),
         idle: Duration::from_secs(dicom.idle_timeout),
+        stall: Duration::from_secs(dicom.stall_timeout),
+        least_rate: dicom.min_rate,
+        rate_window: Duration::from_secs(dicom.rate_window),
         ..Limits::default()
     };
     Policy {
@@ -193,6 +203,24 @@ fn policy(app: &App) -> Policy {
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),
         drain_timeout: Duration::from_secs(10),
     }
+}
+
+/// As many connections as the file descriptors of this process allow, with what files, database and
+/// API need left over: a flood of connections must not keep us from storing.
+fn connections(wanted: usize, associations: usize) -> usize {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft =
+        text.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    // A connection, a spool file and a folder for each association, and a hundred for the rest.
+    let most = soft.map_or(wanted, |soft: usize| soft.saturating_sub(2 * associations + 100).max(associations));
+    if most < wanted {
+        tracing::warn!(
+            wanted,
+            most,
+            "[dicom] connections is more than the limit of open files allows; raise it (LimitNOFILE, ulimit -n)"
+        );
+    }
+    wanted.min(most)
 }
 
 /// Runs the command.

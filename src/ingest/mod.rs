@@ -2,6 +2,8 @@
 
 pub mod completion;
 mod error;
+pub mod refused;
+mod space;
 
 use crate::app::{App, Counters};
 use crate::blob::{self, hex};
@@ -17,25 +19,46 @@ use centinela_domain::gate::{Decision, SkipReason};
 use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
-use centinela_scp::{AssociationChange, AssociationEvent, Priority, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{
+    AssociationChange, AssociationEvent, Priority, ReceivedInstance, RefusalCause, StoreHandler, StoreRequest,
+};
 use error::IngestError;
+use refused::RefusedCalls;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use space::FreeSpace;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Answers C-STORE for the node.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     app: Arc<App>,
+    space: Arc<FreeSpace>,
+    refused: Arc<RefusedCalls>,
 }
 
 impl Ingest {
     /// A handler on the shared application.
     #[must_use]
-    pub const fn new(app: Arc<App>) -> Self {
-        Self { app }
+    pub fn new(app: Arc<App>) -> Self {
+        Self { app, space: Arc::default(), refused: Arc::default() }
+    }
+
+    /// Refused calls, for [`refused::run`] to write.
+    #[must_use]
+    pub fn refused_calls(&self) -> Arc<RefusedCalls> {
+        Arc::clone(&self.refused)
+    }
+
+    fn refuse(&self, event: &AssociationEvent, cause: RefusalCause, claimed: &str) {
+        self.app.counters.refused(cause);
+        if self.refused.note(event.peer.ip(), cause, claimed, Instant::now()) {
+            let (association, peer) = (event.association, event.peer);
+            tracing::warn!(%association, %peer, calling = claimed, "association refused: {cause}");
+        }
     }
 
     async fn keep(&self, received: ReceivedInstance) -> Result<(), IngestError> {
@@ -166,20 +189,20 @@ async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result
 }
 
 impl StoreHandler for Ingest {
+    fn congested(&self) -> bool {
+        let low = self.app.config.settings.storage.low_free;
+        low > 0 && self.space.bytes(&self.app.blobs).is_none_or(|free| free < low)
+    }
+
     async fn admit(&self, _request: &StoreRequest) -> Result<(), DimseStatus> {
         let least = self.app.config.settings.storage.min_free;
-        match self.app.blobs.free_bytes() {
-            Ok(free) if free >= least => Ok(()),
-            Ok(free) => {
-                tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free");
-                Counters::add(&self.app.counters.instances_refused, 1);
-                Err(DimseStatus::OUT_OF_RESOURCES)
-            }
-            Err(error) => {
-                tracing::error!(%error, "C-STORE refused: free space is unknown");
-                Err(DimseStatus::OUT_OF_RESOURCES)
-            }
+        let free = self.space.bytes(&self.app.blobs);
+        if free.is_some_and(|free| free >= least) {
+            return Ok(());
         }
+        tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free, or unknown");
+        Counters::add(&self.app.counters.instances_refused, 1);
+        Err(DimseStatus::OUT_OF_RESOURCES)
     }
 
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
@@ -200,11 +223,16 @@ impl StoreHandler for Ingest {
         let (association, peer) = (event.association, event.peer);
         let calling = event.calling.as_ref().map_or("-", |title| title.as_str());
         match &event.change {
-            AssociationChange::Accepted { .. } => Counters::add(&counters.associations_accepted, 1),
+            AssociationChange::Accepted { excluded, .. } => {
+                Counters::add(&counters.associations_accepted, 1);
+                if *excluded > 0 {
+                    self.refuse(&event, RefusalCause::SopClasses, calling);
+                }
+            }
             AssociationChange::Released => {}
-            AssociationChange::Rejected(rejection) => {
+            AssociationChange::Refused { cause, claimed } => {
                 Counters::add(&counters.associations_rejected, 1);
-                tracing::warn!(%association, %peer, calling, "association refused: {rejection}");
+                self.refuse(&event, *cause, claimed);
             }
             AssociationChange::Aborted(cause) => {
                 Counters::add(&counters.associations_aborted, 1);

@@ -48,6 +48,8 @@ pub enum EventKind {
     DeliveryRefused,
     /// Somebody asked for another try.
     RetryRequested,
+    /// A peer was not let in, or not with all its SOP classes; about no study.
+    CallRefused,
 }
 
 impl EventKind {
@@ -75,6 +77,7 @@ impl EventKind {
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
             Self::RetryRequested => "retry_requested",
+            Self::CallRefused => "call_refused",
         }
     }
 }

@@ -40,9 +40,14 @@ pub struct Memory {
     pub refuse: Mutex<Option<DimseStatus>>,
     pub answer: Mutex<Option<DimseStatus>>,
     pub panic: Mutex<bool>,
+    pub congested: Mutex<bool>,
 }
 
 impl StoreHandler for Memory {
+    fn congested(&self) -> bool {
+        *self.congested.lock().unwrap()
+    }
+
     async fn admit(&self, _: &StoreRequest) -> Result<(), DimseStatus> {
         (*self.refuse.lock().unwrap()).map_or(Ok(()), Err)
     }

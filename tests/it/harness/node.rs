@@ -41,6 +41,7 @@ impl Home {
         let home = Self { dir: tempfile::tempdir().unwrap(), peers: peers.to_vec(), env: Vec::new(), runs: 0.into() };
         home.set("CENTINELA__STUDY__QUIET_PERIOD", "0.5")
             .set("CENTINELA__STORAGE__MIN_FREE", "1048576")
+            .set("CENTINELA__STORAGE__LOW_FREE", "0")
             .set("CENTINELA__DICOM__BIND", "127.0.0.1")
     }
 
