@@ -105,7 +105,7 @@ pub struct Counters {
 impl Counters {
     /// Counts one refused call.
     pub fn refused(&self, cause: RefusalCause) {
-        if let Some(n) = RefusalCause::ALL.iter().position(|known| *known == cause) {
+        if let Some(n) = RefusalCause::ALL.iter().position(|known| known.group() == cause.group()) {
             Self::add(&self.calls_refused[n], 1);
         }
     }

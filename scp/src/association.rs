@@ -10,6 +10,7 @@ use crate::handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,
 };
+use crate::identity;
 use crate::message::send_message;
 use crate::negotiation::{Context, Negotiated, Proposal, VERIFICATION};
 use crate::pace::Pace;
@@ -18,11 +19,13 @@ use crate::policy::Policy;
 use crate::rejection::{RefusalCause, Rejection};
 use crate::spool::SpoolWriter;
 use crate::state::Event;
+use crate::tls::Secured;
 use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +37,10 @@ pub(crate) struct Association<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) id: AssociationId,
     pub(crate) peer: SocketAddr,
+    /// What is left of ARTIM for the A-ASSOCIATE-RQ.
+    pub(crate) opening: Duration,
+    /// What the TLS handshake told, if there was one.
+    pub(crate) secured: Option<Secured>,
     pub(crate) calling: Option<AeTitle>,
     pub(crate) called: Option<AeTitle>,
     /// Places and rates, shared by all connections.
@@ -56,13 +63,19 @@ impl<H: StoreHandler> Association<H> {
         let policy = Arc::clone(&self.policy);
         let limits = &policy.limits;
         // Sta2, under ARTIM.
-        let (_, pdu) = wire.association_pdu(limits.request_bytes, limits.artim, Some(&self.admission)).await?;
+        let (_, pdu) = wire.association_pdu(limits.request_bytes, self.opening, Some(&self.admission)).await?;
         let proposal = Proposal::decode(&pdu)?;
         drop(pdu);
         // Sta3: nothing here waits for the peer.
         self.calling = proposal.calling.clone();
         self.called = proposal.called.clone();
-        let (negotiated, accept, _place) = match self.decide(&proposal, &policy) {
+        let decision = match self.decide(&proposal, &policy) {
+            Ok((negotiated, accept, place)) => {
+                self.prove(&proposal, accept).await.map(|accept| (negotiated, accept, place))
+            }
+            Err(cause) => Err(cause),
+        };
+        let (negotiated, accept, _place) = match decision {
             Ok(accepted) => accepted,
             Err(cause) => {
                 wire.step(Event::Reject);
@@ -106,6 +119,22 @@ impl<H: StoreHandler> Association<H> {
         }
         let place = self.admission.associate(host, calling, caller, now)?;
         Ok((negotiated, accept, place))
+    }
+
+    /// Whether the peer is who it says that it is. Gives the A-ASSOCIATE-AC, with our answer to its
+    /// user identity if it wants one.
+    async fn prove(&self, proposal: &Proposal, mut accept: Vec<u8>) -> Result<Vec<u8>, RefusalCause> {
+        let (security, secured) = (&self.policy.security, self.secured.as_ref());
+        if let Some(calling) = &self.calling {
+            security.bindings.check(calling, secured).map_err(RefusalCause::Title)?;
+        }
+        if let Some(identities) = &security.identities {
+            let answer = identities.check(proposal.identity(), secured.is_some()).await.map_err(RefusalCause::User)?;
+            if answer && identity::add_response(&mut accept).is_none() {
+                warn!(association = %self.id, "no answer to a user identity fits the A-ASSOCIATE-AC");
+            }
+        }
+        Ok(accept)
     }
 
     /// Collects the next command set, or `None` on a release request.

@@ -4,7 +4,9 @@ use crate::admission::{Admission, ConnectionPlace};
 use crate::association::{Association, cause_of};
 use crate::handler::{AbortCause, AssociationChange, AssociationId, StoreHandler};
 use crate::policy::Policy;
+use crate::rejection::RefusalCause;
 use crate::state::Event;
+use crate::tls::{TlsAcceptor, Transport};
 use crate::wire::{AbortReason, Wire};
 use socket2::{SockRef, TcpKeepalive};
 use std::any::Any;
@@ -13,7 +15,7 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -31,13 +33,41 @@ const ACCEPT_SILENCE: Duration = Duration::from_secs(10);
 /// Between two keepalive probes that are not answered.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Serves associations on `listener` until `stop`; then accepts no more, lets open associations
-/// finish up to `policy.drain_timeout`, and aborts the rest.
+/// A place where peers connect.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub tcp: TcpListener,
+    /// Speaks TLS there; `None` for plain DICOM.
+    pub tls: Option<TlsAcceptor>,
+}
+
+impl From<TcpListener> for Listener {
+    fn from(tcp: TcpListener) -> Self {
+        Self { tcp, tls: None }
+    }
+}
+
+/// As [`serve_all`], on one plain listener.
+///
+/// # Errors
+/// As [`serve_all`].
+pub async fn serve<H: StoreHandler>(
+    listener: TcpListener,
+    policy: Arc<Policy>,
+    handler: Arc<H>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    serve_all(vec![listener.into()], policy, handler, stop).await
+}
+
+/// Serves associations on all `listeners`, with the limits in common, until `stop`; then accepts no
+/// more, lets open associations finish up to `policy.drain_timeout`, and aborts the rest.
 ///
 /// # Errors
 /// Only if the spool directory cannot be made. A failed accept is logged and tried again.
-pub async fn serve<H: StoreHandler>(
-    listener: TcpListener,
+pub async fn serve_all<H: StoreHandler>(
+    listeners: Vec<Listener>,
     policy: Arc<Policy>,
     handler: Arc<H>,
     stop: CancellationToken,
@@ -51,9 +81,9 @@ pub async fn serve<H: StoreHandler>(
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = next_connection(&listeners) => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (stream, peer, tls) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 troubles.tell(&error);
@@ -68,6 +98,8 @@ pub async fn serve<H: StoreHandler>(
             handler: handler.clone(),
             id: AssociationId(Uuid::new_v4()),
             peer,
+            opening: policy.limits.artim,
+            secured: None,
             calling: None,
             called: None,
             admission: admission.clone(),
@@ -75,13 +107,26 @@ pub async fn serve<H: StoreHandler>(
         };
         match admission.connect(peer.ip()) {
             // A connection that has not yet asked for an association need not be drained.
-            Ok(place) => drop(connections.spawn(attend(association, stream, stop.clone(), place))),
+            Ok(place) => drop(connections.spawn(attend(association, stream, tls, stop.clone(), place))),
             Err(cause) => association.tell(AssociationChange::Refused { cause, claimed: String::new() }),
         }
     }
-    drop(listener);
+    drop(listeners);
     drain(connections, &policy, &halt).await;
     Ok(())
+}
+
+/// The next connection on any of the listeners.
+async fn next_connection(listeners: &[Listener]) -> io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)> {
+    let poll = |context: &mut Context<'_>| {
+        for listener in listeners {
+            if let Poll::Ready(accepted) = listener.tcp.poll_accept(context) {
+                return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, listener.tls.clone())));
+            }
+        }
+        Poll::Pending
+    };
+    std::future::poll_fn(poll).await
 }
 
 async fn drain(mut connections: JoinSet<()>, policy: &Policy, halt: &CancellationToken) {
@@ -127,6 +172,7 @@ fn prepare(stream: &TcpStream, keepalive: Duration) -> io::Result<()> {
 async fn attend<H: StoreHandler>(
     mut association: Association<H>,
     stream: TcpStream,
+    tls: Option<TlsAcceptor>,
     stop: CancellationToken,
     _place: ConnectionPlace,
 ) {
@@ -134,7 +180,8 @@ async fn attend<H: StoreHandler>(
     if let Err(error) = prepare(&stream, limits.keepalive) {
         warn!(%error, peer = %association.peer, "cannot set TCP_NODELAY and keepalive");
     }
-    let mut wire = Wire::new(stream, limits.max_pdu, stop);
+    let Some(transport) = secure(&mut association, stream, tls, &stop).await else { return };
+    let mut wire = Wire::new(transport, limits.max_pdu, stop);
     let outcome = {
         let running = Box::pin(association.run(&mut wire));
         caught(running).await
@@ -158,6 +205,33 @@ async fn attend<H: StoreHandler>(
     if let Some(reason) = reason {
         wire.send_abort(reason).await;
         wire.linger(limits.artim).await;
+    }
+}
+
+/// The TLS handshake, if there is to be one, inside ARTIM. `None`: it failed, or we stop.
+async fn secure<H: StoreHandler>(
+    association: &mut Association<H>,
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    stop: &CancellationToken,
+) -> Option<Transport> {
+    let Some(acceptor) = tls else { return Some(Transport::Plain(stream)) };
+    let begin = Instant::now();
+    let shaken = tokio::select! {
+        shaken = acceptor.accept(stream, association.opening) => shaken,
+        () = stop.cancelled() => return None,
+    };
+    match shaken {
+        Ok((transport, secured)) => {
+            association.secured = Some(secured);
+            association.opening = association.opening.saturating_sub(begin.elapsed());
+            Some(transport)
+        }
+        Err(refusal) => {
+            let cause = RefusalCause::Tls(refusal);
+            association.tell(AssociationChange::Refused { cause, claimed: String::new() });
+            None
+        }
     }
 }
 

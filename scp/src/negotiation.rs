@@ -9,7 +9,7 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::uid::Uid;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResult,
-    PresentationContextResultReason, UserVariableItem, read_pdu, write_pdu,
+    PresentationContextResultReason, UserIdentity, UserVariableItem, read_pdu, write_pdu,
 };
 use std::net::IpAddr;
 
@@ -51,8 +51,7 @@ pub(crate) struct Negotiated {
     pub(crate) implementation_version: Option<String>,
 }
 
-/// The request with its titles checked.
-#[derive(Debug)]
+/// The request with its titles checked. Not `Debug`: it may hold a passcode.
 pub(crate) struct Proposal {
     pub(crate) calling: Option<AeTitle>,
     pub(crate) called: Option<AeTitle>,
@@ -75,6 +74,14 @@ impl Proposal {
             }),
             _ => Err(invalid("an A-ASSOCIATE-RQ that cannot be decoded")),
         }
+    }
+
+    /// The user identity, if it offers one. Secrets: not to be shown.
+    pub(crate) fn identity(&self) -> Option<&UserIdentity> {
+        self.request.user_variables.iter().find_map(|item| match item {
+            UserVariableItem::UserIdentityItem(identity) => Some(identity),
+            _ => None,
+        })
     }
 
     /// Who calls, and by which rule; `None` where everybody may call.

@@ -1,7 +1,9 @@
 //! What the acceptor allows: who may call, which classes, and the limits of each resource.
 
+use crate::identity::Identities;
 use crate::network::Network;
 use crate::rejection::RefusalCause;
+use crate::tls::Bindings;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::uid::Uid;
 use std::net::IpAddr;
@@ -140,6 +142,15 @@ impl Default for Limits {
     }
 }
 
+/// Who a peer must prove to be, beyond its AE title and address.
+#[derive(Debug, Clone, Default)]
+pub struct Security {
+    /// Which certificate may call under which AE title.
+    pub bindings: Bindings,
+    /// Checks user identities; `None` where they are not looked at.
+    pub identities: Option<Identities>,
+}
+
 /// Everything that the acceptor needs to know.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -162,6 +173,8 @@ pub struct Policy {
     pub implementation_version: String,
     /// How long open associations may go on after a stop.
     pub drain_timeout: Duration,
+    /// Certificates and identities.
+    pub security: Security,
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reasons for A-ASSOCIATE-RJ (PS3.8 section 9.3.4), on both sides of an association.
 
+use crate::identity::IdentityRefusal;
+use crate::tls::{BindingRefusal, TlsRefusal};
 use std::fmt;
 
 /// Result, source and reason of an A-ASSOCIATE-RJ.
@@ -14,6 +16,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// The service user gives no reason: a user identity that is not accepted.
+    pub const USER_NO_REASON: Self = Self::permanent(1, 1);
     /// The application context is not DICOM's.
     pub const APPLICATION_CONTEXT: Self = Self::permanent(1, 2);
     /// Calling AE title not recognized.
@@ -100,11 +104,17 @@ pub enum RefusalCause {
     Congestion,
     /// It proposed SOP classes that it may not send: those contexts are refused, the association is not.
     SopClasses,
+    /// No TLS connection was made, so there was nothing to ask for an association on.
+    Tls(TlsRefusal),
+    /// Its certificate does not fit its AE title.
+    Title(BindingRefusal),
+    /// Its user identity is not accepted.
+    User(IdentityRefusal),
 }
 
 impl RefusalCause {
-    /// All of them.
-    pub const ALL: [Self; 15] = [
+    /// One for each word of [`Self::group`].
+    pub const ALL: [Self; 18] = [
         Self::ProtocolVersion,
         Self::ApplicationContext,
         Self::Request,
@@ -120,9 +130,23 @@ impl RefusalCause {
         Self::RateOfCaller,
         Self::Congestion,
         Self::SopClasses,
+        Self::Tls(TlsRefusal::Protocol),
+        Self::Title(BindingRefusal::OtherCertificate),
+        Self::User(IdentityRefusal::User),
     ];
 
-    /// The word in events and metrics.
+    /// The word in metrics: one for all reasons of TLS, of certificates and of identities.
+    #[must_use]
+    pub const fn group(self) -> &'static str {
+        match self {
+            Self::Tls(_) => "tls",
+            Self::Title(_) => "certificate",
+            Self::User(_) => "identity",
+            other => other.code(),
+        }
+    }
+
+    /// The word in events.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -141,6 +165,9 @@ impl RefusalCause {
             Self::RateOfCaller => "rate_of_caller",
             Self::Congestion => "congestion",
             Self::SopClasses => "sop_classes",
+            Self::Tls(refusal) => refusal.code(),
+            Self::Title(refusal) => refusal.code(),
+            Self::User(refusal) => refusal.code(),
         }
     }
 
@@ -152,17 +179,23 @@ impl RefusalCause {
             Self::ApplicationContext => Rejection::APPLICATION_CONTEXT,
             Self::Request => Rejection::NO_REASON,
             Self::CalledTitle => Rejection::CALLED_AE_TITLE,
-            Self::UnknownCaller | Self::Network => Rejection::CALLING_AE_TITLE,
+            Self::UnknownCaller | Self::Network | Self::Title(_) => Rejection::CALLING_AE_TITLE,
             Self::Associations | Self::AssociationsOfAddress | Self::AssociationsOfCaller => Rejection::LOCAL_LIMIT,
             Self::RateOfAddress | Self::RateOfCaller | Self::Congestion => Rejection::CONGESTION,
-            Self::Connections | Self::ConnectionsOfAddress | Self::SopClasses => return None,
+            Self::User(_) => Rejection::USER_NO_REASON,
+            Self::Connections | Self::ConnectionsOfAddress | Self::SopClasses | Self::Tls(_) => return None,
         })
     }
 }
 
 impl fmt::Display for RefusalCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.code())?;
+        match self {
+            Self::Tls(refusal) => write!(f, "no TLS connection: {refusal}")?,
+            Self::Title(refusal) => write!(f, "{refusal}")?,
+            Self::User(refusal) => write!(f, "{refusal}")?,
+            other => f.write_str(other.code())?,
+        }
         self.rejection().map_or(Ok(()), |rejection| write!(f, ", answered: {rejection}"))
     }
 }

@@ -8,6 +8,7 @@ use crate::pace::Pace;
 use crate::rejection::Rejection;
 use crate::remote::{Remote, RequestError};
 use crate::state::Event;
+use crate::tls::Transport;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
@@ -31,7 +32,7 @@ const MOST_CONTEXTS: usize = 128;
 pub struct RequestorOptions {
     /// Our AE title.
     pub calling: AeTitle,
-    /// For the TCP connection.
+    /// For the TCP connection, and once more for the TLS handshake.
     pub connect_timeout: Duration,
     /// For each answer, and for each write that the peer must take.
     pub response_timeout: Duration,
@@ -67,7 +68,7 @@ impl ProposedContext {
 /// [`Requestor::release`].
 #[derive(Debug)]
 pub struct Requestor {
-    wire: Wire<TcpStream>,
+    wire: Wire<Transport>,
     remote: Remote,
     contexts: Vec<Context>,
     peer_max_pdu: u32,
@@ -104,8 +105,15 @@ impl Requestor {
             }
         };
         stream.set_nodelay(true).map_err(unreachable)?;
+        let transport = match &remote.tls {
+            None => Transport::Plain(stream),
+            Some(connector) => {
+                let shaken = connector.connect(&remote.host, stream, options.connect_timeout).await;
+                shaken.map_err(|refusal| RequestError::Tls { remote: remote.clone(), refusal })?
+            }
+        };
         let mut requestor = Self {
-            wire: Wire::new(stream, options.max_pdu, CancellationToken::new()),
+            wire: Wire::new(transport, options.max_pdu, CancellationToken::new()),
             remote: remote.clone(),
             contexts: Vec::new(),
             peer_max_pdu: 0,
@@ -316,7 +324,10 @@ impl Requestor {
                 RequestError::TimedOut { remote, step }
             }
             Fault::PeerAborted(origin, reason) => RequestError::Aborted { remote, origin, reason },
-            Fault::Closed | Fault::Lost | Fault::Halted => RequestError::Lost { remote },
+            Fault::Closed | Fault::Lost | Fault::Halted => match self.wire.stream().tls_fault() {
+                Some(refusal) => RequestError::Tls { remote, refusal },
+                None => RequestError::Lost { remote },
+            },
         })
     }
 }

@@ -162,6 +162,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// The connection itself.
+    pub(crate) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// We sent the request instead of waiting for one.
     pub(crate) const fn requested(&mut self) {
         self.state = State::Sta5;
@@ -399,7 +404,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 
     /// Writes all bytes within `wait`.
     pub(crate) async fn send(&mut self, bytes: &[u8], wait: Duration) -> Result<(), Fault> {
-        match timeout(wait, self.stream.write_all(bytes)).await {
+        let writing = async {
+            self.stream.write_all(bytes).await?;
+            // TLS may hold back the end of what it took.
+            self.stream.flush().await
+        };
+        match timeout(wait, writing).await {
             Err(_) => Err(Fault::TimedOut),
             Ok(Err(_)) => Err(Fault::Lost),
             Ok(Ok(())) => Ok(()),

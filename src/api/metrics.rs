@@ -73,7 +73,7 @@ fn process(page: &mut Page, app: &App) {
     page.sample(&[("outcome", "aborted")], read(&counters.associations_aborted));
     page.family("centinela_refused_calls_total", "counter", "Calls that were not let in, or not with all classes.");
     for (cause, counter) in RefusalCause::ALL.iter().zip(&counters.calls_refused) {
-        page.sample(&[("reason", cause.code())], read(counter));
+        page.sample(&[("reason", cause.group())], read(counter));
     }
     page.family("centinela_store_requests_total", "counter", "C-STORE requests since the process started.");
     page.sample(&[("outcome", "stored")], read(&counters.instances_stored));

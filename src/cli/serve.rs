@@ -6,12 +6,13 @@ use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Called, Callers, Config, Peer};
+use crate::credentials::Credentials;
 use crate::delivery;
 use crate::ingest::{self, Ingest};
 use crate::telemetry;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
-use centinela_scp::{CalledRule, CallerRule, Limits, Policy};
+use centinela_scp::{CalledRule, CallerRule, Limits, Listener, Policy, Security};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -31,6 +32,9 @@ pub struct Arguments {
     /// DICOM port, instead of the configured one; 0 takes any free one
     #[arg(long, value_name = "N")]
     dicom_port: Option<u16>,
+    /// DICOM TLS port, instead of the configured one; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    tls_port: Option<u16>,
     /// API port, instead of the configured one; 0 takes any free one
     #[arg(long, value_name = "N")]
     api_port: Option<u16>,
@@ -61,8 +65,11 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where C-STORE is answered, if it is.
     pub dicom: Option<SocketAddr>,
+    /// The same by TLS.
+    pub tls: Option<SocketAddr>,
     /// Where HTTP is answered, if it is.
     pub api: Option<SocketAddr>,
+    credentials: Credentials,
     roles: JoinSet<(&'static str, Result<()>)>,
     stop: CancellationToken,
 }
@@ -78,12 +85,9 @@ impl Running {
         let has = |role| wanted.contains(&role);
         let stop = CancellationToken::new();
         let mut roles = JoinSet::new();
-        let (mut dicom, mut http) = (None, None);
-        let scp = if has(Role::Scp) {
-            Some(bind(SocketAddr::new(settings.dicom.bind, settings.dicom.port), "DICOM").await?)
-        } else {
-            None
-        };
+        let (mut dicom, mut tls, mut http) = (None, None, None);
+        let credentials = Credentials::load(&app.config, app.clock.clone(), has(Role::Scp))?;
+        let scp = if has(Role::Scp) { listeners(&app.config, &credentials).await? } else { Vec::new() };
         let api_listener = if has(Role::Api) {
             Some(bind(SocketAddr::new(settings.api.bind, settings.api.port), "API").await?)
         } else {
@@ -104,19 +108,23 @@ impl Running {
             roles.spawn(named("api", api::serve(Arc::clone(&app), listener, stop.clone())));
             tracing::info!(role = "api", bind = %address.ip(), port = address.port(), "listening");
         }
-        if let Some(listener) = scp {
-            let address = listener.local_addr()?;
-            dicom = Some(address);
-            let (policy, handler) = (Arc::new(policy(&app)), Arc::new(Ingest::new(Arc::clone(&app))));
-            let (stopped, calls) = (stop.clone(), handler.refused_calls());
+        for listener in &scp {
+            let (address, secure) = (listener.tcp.local_addr()?, listener.tls.is_some());
+            let ae = app.config.peers.node.ae_title.as_str();
+            let role = if secure { "scp-tls" } else { "scp" };
+            *(if secure { &mut tls } else { &mut dicom }) = Some(address);
+            tracing::info!(role, ae, bind = %address.ip(), port = address.port(), "listening");
+        }
+        if !scp.is_empty() {
+            let policy = Arc::new(policy(&app, credentials.security(&app.config)));
+            let (handler, stopped) = (Arc::new(Ingest::new(Arc::clone(&app))), stop.clone());
+            let calls = handler.refused_calls();
             roles.spawn(named("refused calls", ingest::refused::run(Arc::clone(&app), calls, stop.clone())));
             roles.spawn(named("scp", async move {
-                centinela_scp::serve(listener, policy, handler, stopped).await.context("DICOM listener")
+                centinela_scp::serve_all(scp, policy, handler, stopped).await.context("DICOM listener")
             }));
-            let ae = app.config.peers.node.ae_title.as_str();
-            tracing::info!(role = "scp", ae, bind = %address.ip(), port = address.port(), "listening");
         }
-        Ok(Self { app, dicom, api: http, roles, stop })
+        Ok(Self { app, dicom, tls, api: http, credentials, roles, stop })
     }
 
     /// Waits until a role ends on its own (an error) or `until` is done, then drains.
@@ -162,8 +170,22 @@ async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
     })
 }
 
+/// The listeners that are switched on.
+async fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
+    let (dicom, tls) = (&config.settings.dicom, &config.settings.tls);
+    let mut listeners = Vec::new();
+    if dicom.plain {
+        listeners.push(bind(SocketAddr::new(dicom.bind, dicom.port), "DICOM").await?.into());
+    }
+    if let Some(acceptor) = &credentials.acceptor {
+        let tcp = bind(SocketAddr::new(tls.bind, tls.port), "DICOM TLS").await?;
+        listeners.push(Listener { tcp, tls: Some(acceptor.clone()) });
+    }
+    Ok(listeners)
+}
+
 /// Who may call, by the settings and the peers.
-fn policy(app: &App) -> Policy {
+fn policy(app: &App, security: Security) -> Policy {
     let dicom = &app.config.settings.dicom;
     let callers = match dicom.callers {
         Callers::Any => CallerRule::Any,
@@ -202,6 +224,7 @@ fn policy(app: &App) -> Policy {
         implementation_class_uid: implementation_class_uid(),
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),
         drain_timeout: Duration::from_secs(10),
+        security,
     }
 }
 
@@ -232,6 +255,9 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if let Some(port) = arguments.dicom_port.or(config.peers.node.port) {
         config.settings.dicom.port = port;
     }
+    if let Some(port) = arguments.tls_port {
+        config.settings.tls.port = port;
+    }
     if let Some(port) = arguments.api_port {
         config.settings.api.port = port;
     }
@@ -240,7 +266,9 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if split && config.settings.storage.database.is_empty() {
         tracing::info!("only some roles run here; one process at a time can use this data directory");
     }
-    let running = Running::start(config, Clock::System, &arguments.role).await?;
+    let mut running = Running::start(config, Clock::System, &arguments.role).await?;
+    let every = Duration::from_secs(running.app.config.settings.tls.reload);
+    running.roles.spawn(named("credentials", running.credentials.clone().watch(every, running.stop.clone())));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopped = async {
         tokio::select! {

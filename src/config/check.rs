@@ -5,6 +5,8 @@ use super::{Callers, Peers, Settings};
 /// Checks values by themselves and against each other.
 pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
     let (dicom, delivery, storage) = (&settings.dicom, &settings.delivery, &settings.storage);
+    settings.tls.check(dicom.plain, problems);
+    settings.identity.check(&settings.tls, problems);
     let quiet = settings.study.quiet_period;
     if !(0.0..=86_400.0).contains(&quiet) {
         problems.push(format!("[study] quiet_period = {quiet}: give seconds between 0 and 86400"));

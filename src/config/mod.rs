@@ -6,6 +6,7 @@ mod check;
 mod classes;
 mod overlay;
 pub mod peers;
+mod tls;
 
 use centinela_domain::result::Language;
 use overlay::Layers;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use peers::{Peer, Peers};
+pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 
 /// The commented defaults: the file that `centinela config default` prints.
 pub const DEFAULT_SETTINGS: &str = include_str!("../../conf/centinela.toml");
@@ -28,6 +30,8 @@ pub const DEFAULT_PEERS: &str = include_str!("../../conf/ae-titles.toml");
 pub struct Settings {
     pub node: Node,
     pub dicom: Dicom,
+    pub tls: Tls,
+    pub identity: Identity,
     pub study: Study,
     pub storage: Storage,
     pub analyze: Analyze,
@@ -49,6 +53,7 @@ pub struct Node {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
 pub struct Dicom {
+    pub plain: bool,
     pub bind: IpAddr,
     pub port: u16,
     pub callers: Callers,

@@ -119,6 +119,10 @@ fn typed(text: &str, default: Option<&Value>) -> Value {
         Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
         Some(Value::Float(_)) => text.parse().map(Value::Float).ok(),
         Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
+        Some(Value::Array(_)) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+        }
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))

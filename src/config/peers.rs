@@ -1,10 +1,11 @@
 //! `ae-titles.toml`: who we are, who may call, where results go.
 
 use super::classes::classes;
+use super::tls::PeerTls;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::profile::{OnSkip, Profile};
 use centinela_domain::uid::Uid;
-use centinela_scp::{Caller, Network};
+use centinela_scp::{Caller, CertificateName, Network};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
@@ -57,6 +58,12 @@ pub struct Peer {
     pub per_minute: Option<u32>,
     /// Associations that it may have at once; `[dicom] associations_per_caller` otherwise.
     pub associations: Option<usize>,
+    /// If there is one, it may call only with one of these client certificates, so only by TLS:
+    /// `sha256:<fingerprint>`, `cn:<common name>` or `dns:<name>`.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// We call it by TLS.
+    pub tls: Option<PeerTls>,
     /// What it receives.
     #[serde(default)]
     pub deliver: Profile,
@@ -123,7 +130,7 @@ impl Peers {
                 return None;
             }
         };
-        let peers = Self::assemble(name, table, problems)?;
+        let mut peers = Self::assemble(name, table, problems)?;
         let mut seen = HashSet::new();
         for peer in &peers.peers {
             if !seen.insert(&peer.name) {
@@ -150,6 +157,21 @@ impl Peers {
             let receives = peer.deliver != Profile::None;
             if receives && (peer.host.is_none() || peer.port.is_none()) {
                 problems.push(format!("{name}: peer {:?} has deliver, so it needs host and port", peer.name));
+            }
+        }
+        for peer in &mut peers.peers {
+            for wrong in peer.certificates.iter().filter(|text| CertificateName::parse(text).is_none()) {
+                problems.push(format!(
+                    "{name}: peer {:?}: {wrong:?} names no certificate; write sha256:<64 hex digits>, cn:<common name> or dns:<name>",
+                    peer.name
+                ));
+            }
+            if !peer.certificates.is_empty() && !peer.sends {
+                problems
+                    .push(format!("{name}: peer {:?} has certificates, but may not call: add sends = true", peer.name));
+            }
+            if let Some(Err(error)) = peer.tls.as_mut().map(PeerTls::load) {
+                problems.push(format!("{name}: peer {:?}: tls: {error}", peer.name));
             }
         }
         Some(peers)

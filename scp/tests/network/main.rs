@@ -9,3 +9,4 @@ mod peer;
 mod requestor;
 mod stop;
 mod storage;
+mod tls;
