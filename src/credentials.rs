@@ -12,6 +12,10 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// Our certificates are told of so many seconds before their end, once a day.
+const NOTICE: i64 = 30 * 24 * 60 * 60;
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What is loaded.
 #[derive(Debug, Clone)]
 pub struct Credentials {
@@ -61,16 +65,38 @@ impl Credentials {
         }
     }
 
+    /// Logs which of our own certificates have ended or end within a month.
+    fn tell_expiry(&self, clock: &Clock) {
+        let own = self.acceptor.iter().map(|acceptor| ("[tls]", acceptor.expires()));
+        let theirs = self.destinations.iter().map(|(name, connector)| (name.as_str(), connector.expires()));
+        for (whose, expires) in own.chain(theirs) {
+            match expires.map(|at| at - clock.now() / 1_000) {
+                Some(left) if left <= 0 => {
+                    tracing::error!(whose, "our certificate has expired: peers will refuse it; put a new one in place");
+                }
+                Some(left) if left < NOTICE => {
+                    tracing::warn!(whose, days = left / 86_400, "our certificate expires soon: put a new one in place");
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// Looks at the files every `every`, and at once on SIGHUP, until `stop`.
     ///
     /// # Errors
     /// If the signal cannot be caught.
-    pub async fn watch(self, every: Duration, stop: CancellationToken) -> Result<()> {
+    pub async fn watch(self, clock: Clock, every: Duration, stop: CancellationToken) -> Result<()> {
         let this = Arc::new(self);
         let mut hangup = signal(SignalKind::hangup()).context("catch SIGHUP")?;
+        let mut daily = tokio::time::interval(DAY);
         loop {
             let force = tokio::select! {
                 () = stop.cancelled() => return Ok(()),
+                _ = daily.tick() => {
+                    this.tell_expiry(&clock);
+                    continue;
+                }
                 _ = hangup.recv() => true,
                 () = tokio::time::sleep(every) => false,
             };

@@ -6,7 +6,7 @@ use crate::handler::{AbortCause, AssociationChange, AssociationId, StoreHandler}
 use crate::policy::Policy;
 use crate::rejection::RefusalCause;
 use crate::state::Event;
-use crate::tls::{TlsAcceptor, Transport};
+use crate::tls::{TlsAcceptor, TlsRefusal, Transport};
 use crate::wire::{AbortReason, Wire};
 use socket2::{SockRef, TcpKeepalive};
 use std::any::Any;
@@ -77,12 +77,14 @@ pub async fn serve_all<H: StoreHandler>(
     let mut troubles = Troubles::default();
     let halt = CancellationToken::new();
     let mut connections = JoinSet::new();
+    let mut turn = 0;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
-            accepted = next_connection(&listeners) => accepted,
+            accepted = next_connection(&listeners, turn) => accepted,
         };
+        turn = turn.wrapping_add(1);
         let (stream, peer, tls) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -116,10 +118,15 @@ pub async fn serve_all<H: StoreHandler>(
     Ok(())
 }
 
-/// The next connection on any of the listeners.
-async fn next_connection(listeners: &[Listener]) -> io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)> {
+/// The next connection on any of the listeners; each is the first to be asked in its turn, so that
+/// a flood on one leaves the others open.
+async fn next_connection(
+    listeners: &[Listener],
+    turn: usize,
+) -> io::Result<(TcpStream, SocketAddr, Option<TlsAcceptor>)> {
     let poll = |context: &mut Context<'_>| {
-        for listener in listeners {
+        for n in 0..listeners.len() {
+            let listener = &listeners[turn.wrapping_add(n) % listeners.len()];
             if let Poll::Ready(accepted) = listener.tcp.poll_accept(context) {
                 return Poll::Ready(accepted.map(|(stream, peer)| (stream, peer, listener.tls.clone())));
             }
@@ -228,8 +235,12 @@ async fn secure<H: StoreHandler>(
             Some(transport)
         }
         Err(refusal) => {
-            let cause = RefusalCause::Tls(refusal);
-            association.tell(AssociationChange::Refused { cause, claimed: String::new() });
+            // A peer that goes away, or says nothing, was not refused.
+            association.tell(match refusal {
+                TlsRefusal::ConnectionLost => AssociationChange::Aborted(AbortCause::ConnectionLost),
+                TlsRefusal::TimedOut => AssociationChange::Aborted(AbortCause::TimedOut),
+                other => AssociationChange::Refused { cause: RefusalCause::Tls(other), claimed: String::new() },
+            });
             None
         }
     }

@@ -268,7 +268,9 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     }
     let mut running = Running::start(config, Clock::System, &arguments.role).await?;
     let every = Duration::from_secs(running.app.config.settings.tls.reload);
-    running.roles.spawn(named("credentials", running.credentials.clone().watch(every, running.stop.clone())));
+    running
+        .roles
+        .spawn(named("credentials", running.credentials.clone().watch(Clock::System, every, running.stop.clone())));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopped = async {
         tokio::select! {

@@ -104,6 +104,8 @@ fn old_versions_and_weak_ciphers_get_our_alert() {
     }
     node.logged(&["neither TLS 1.2 nor TLS 1.3"]);
     node.logged(&["no cipher suite in common"]);
+    // The certificates of the tests are made for 30 days, less what has passed since.
+    node.logged(&["WARN", "[tls]", "our certificate expires soon", "days=29"]);
 }
 
 #[test]
@@ -150,6 +152,39 @@ fn bad_certificates_and_false_titles_are_refused_with_a_reason() {
     ] {
         assert!(events.contains(&format!("\"{word}\"")), "{word} is no event: {events}");
     }
+}
+
+#[test]
+fn certificates_of_callers_may_be_optional_or_not_asked_for() {
+    let certificates = Certificates::make();
+    let calls = |mode: &str, expected: [(&str, &str, &str); 4]| {
+        let home = certificates.home(&[]).also(BOUND).set("CENTINELA__TLS__CLIENT_CERTIFICATES", mode);
+        let home = if mode == "none" { home.set("CENTINELA__TLS__CRL", "") } else { home };
+        let node = home.start();
+        for (calling, own, said) in expected {
+            let port = node.tls().to_string();
+            assert_eq!(pynetdicom(&certificates, &port, own, "1.3", &[calling]), said, "{mode}: {calling} with {own}");
+        }
+    };
+    let refused = "rejected 1/1/3";
+    calls(
+        "optional",
+        [
+            ("MODALITY", "-", "stored"),
+            ("MODALITY", "foreign", "aborted"),
+            ("CR1", "-", refused),
+            ("CR1", "CR1", "stored"),
+        ],
+    );
+    calls(
+        "none",
+        [
+            ("MODALITY", "-", "stored"),
+            ("MODALITY", "foreign", "stored"),
+            ("CR1", "-", refused),
+            ("CR1", "CR1", refused),
+        ],
+    );
 }
 
 #[test]

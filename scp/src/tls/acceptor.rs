@@ -1,6 +1,6 @@
 //! The acceptor's side of TLS: our certificate, whose certificates we trust, and the handshake.
 
-use super::certificate::PeerCertificate;
+use super::certificate::{PeerCertificate, not_after};
 use super::refusal::TlsRefusal;
 use super::transport::Transport;
 use super::watched::Watched;
@@ -49,7 +49,14 @@ pub struct AcceptorFiles {
 /// Makes associations of TCP connections into secure ones. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct TlsAcceptor {
-    watched: Arc<Watched<ServerConfig>>,
+    watched: Arc<Watched<Loaded>>,
+}
+
+/// What the files make.
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    expires: Option<i64>,
 }
 
 /// What the handshake told of a peer.
@@ -82,9 +89,15 @@ impl TlsAcceptor {
         self.watched.reload(force)
     }
 
+    /// When our certificate ends, in seconds since 1970, if it says so.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        self.watched.current().expires
+    }
+
     /// The handshake, within `within`. On failure the peer has our alert when this returns.
     pub(crate) async fn accept(&self, stream: TcpStream, within: Duration) -> Result<(Transport, Secured), TlsRefusal> {
-        let acceptor = tokio_rustls::TlsAcceptor::from(self.watched.current());
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(&self.watched.current().config));
         let shaking = Box::pin(acceptor.accept(stream).into_fallible());
         match timeout(within, shaking).await {
             Err(_) => Err(TlsRefusal::TimedOut),
@@ -114,8 +127,9 @@ async fn linger(mut stream: TcpStream) {
     let _ = timeout(ALERT_LINGER, rest).await;
 }
 
-fn configure(files: &AcceptorFiles) -> Result<ServerConfig, CredentialError> {
+fn configure(files: &AcceptorFiles) -> Result<Loaded, CredentialError> {
     let chain = pem::certificates(&files.certificate)?;
+    let expires = chain.first().and_then(|leaf| not_after(leaf));
     let key = pem::private_key(&files.key)?;
     let builder = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(VERSIONS)
@@ -140,7 +154,7 @@ fn configure(files: &AcceptorFiles) -> Result<ServerConfig, CredentialError> {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.ignore_client_order = true;
-    Ok(config)
+    Ok(Loaded { config: Arc::new(config), expires })
 }
 
 fn verifier(

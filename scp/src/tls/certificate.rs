@@ -90,6 +90,44 @@ impl fmt::Display for CertificateName {
     }
 }
 
+/// When a certificate ends, in seconds since 1970; `None` if it is malformed.
+pub(super) fn not_after(der: &[u8]) -> Option<i64> {
+    const VERSION: u8 = 0xA0;
+    let (_, certificate, _) = element(der)?;
+    let (_, mut fields, _) = element(certificate)?;
+    if fields.first() == Some(&VERSION) {
+        fields = element(fields)?.2;
+    }
+    // Serial number, algorithm, issuer; then the validity: two times.
+    for _ in 0..3 {
+        fields = element(fields)?.2;
+    }
+    let (_, validity, _) = element(fields)?;
+    let (tag, text, _) = element(element(validity)?.2)?;
+    seconds(tag, std::str::from_utf8(text).ok()?)
+}
+
+/// UTCTime `YYMMDDhhmmssZ` or GeneralizedTime `YYYYMMDDhhmmssZ` (RFC 5280 section 4.1.2.5).
+fn seconds(tag: u8, text: &str) -> Option<i64> {
+    let digits = text.strip_suffix('Z').filter(|digits| digits.bytes().all(|c| c.is_ascii_digit()))?;
+    let (year, rest) = match (tag, digits.len()) {
+        (0x17, 12) => {
+            let year: i64 = digits[..2].parse().ok()?;
+            (if year < 50 { 2000 + year } else { 1900 + year }, &digits[2..])
+        }
+        (0x18, 14) => (digits[..4].parse().ok()?, &digits[4..]),
+        _ => return None,
+    };
+    let part = |at: usize| rest[at..at + 2].parse::<i64>().ok();
+    let (month, day) = (part(0)?, part(2)?);
+    // Days since 0000-03-01, in years that begin in March, so that the odd day comes last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1;
+    // Since 1970-01-01.
+    let days = days - 719_468;
+    Some(((days * 24 + part(4)?) * 60 + part(6)?) * 60 + part(8)?)
+}
+
 /// One element of DER: its tag, its content, and what follows it.
 pub(crate) fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, first], rest) = der.split_first_chunk::<2>()?;
@@ -154,6 +192,25 @@ mod tests {
         for wrong in ["CR1", "cn:", "sha1:00", "sha256:00", "dns: ", "sha256:é"] {
             assert_eq!(CertificateName::parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_end_of_a_certificate_is_read() {
+        for (tag, text, expected) in [
+            (0x17, "700101000000Z", Some(0)),
+            (0x17, "261124083000Z", Some(1_795_509_000)),
+            (0x17, "491231235959Z", Some(2_524_607_999)),
+            (0x18, "20500101000000Z", Some(2_524_608_000)),
+            (0x18, "20000229120000Z", Some(951_825_600)),
+            (0x18, "99991231235959Z", Some(253_402_300_799)),
+            (0x17, "20500101000000Z", None),
+            (0x17, "2611240830Z", None),
+            (0x17, "26112408300\u{e9}Z", None),
+            (0x17, "261124083000", None),
+        ] {
+            assert_eq!(seconds(tag, text), expected, "{text}");
+        }
+        assert_eq!(not_after(&[0x30, 0x02, 0x30, 0x00]), None);
     }
 
     #[test]

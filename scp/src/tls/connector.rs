@@ -1,5 +1,6 @@
 //! The requestor's side of TLS: whom we believe, and who we say that we are.
 
+use super::certificate::not_after;
 use super::refusal::TlsRefusal;
 use super::transport::Transport;
 use super::watched::Watched;
@@ -27,8 +28,15 @@ pub struct ConnectorFiles {
 /// Calls one peer by TLS. A cheap clone, equal to its clones.
 #[derive(Debug, Clone)]
 pub struct TlsConnector {
-    watched: Arc<Watched<ClientConfig>>,
+    watched: Arc<Watched<Loaded>>,
     server_name: Option<ServerName<'static>>,
+}
+
+/// What the files make.
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ClientConfig>,
+    expires: Option<i64>,
 }
 
 impl PartialEq for TlsConnector {
@@ -68,6 +76,12 @@ impl TlsConnector {
         self.watched.reload(force)
     }
 
+    /// When our own certificate ends, in seconds since 1970, if there is one and it says so.
+    #[must_use]
+    pub fn expires(&self) -> Option<i64> {
+        self.watched.current().expires
+    }
+
     /// The handshake with `host`, within `within`.
     pub(crate) async fn connect(
         &self,
@@ -79,7 +93,7 @@ impl TlsConnector {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned()).map_err(|_| TlsRefusal::Name)?,
         };
-        let connector = tokio_rustls::TlsConnector::from(self.watched.current());
+        let connector = tokio_rustls::TlsConnector::from(Arc::clone(&self.watched.current().config));
         match timeout(within, Box::pin(connector.connect(name, stream))).await {
             Err(_) => Err(TlsRefusal::TimedOut),
             Ok(Err(error)) => Err(TlsRefusal::of(&error)),
@@ -88,7 +102,8 @@ impl TlsConnector {
     }
 }
 
-fn configure(files: &ConnectorFiles) -> Result<ClientConfig, CredentialError> {
+fn configure(files: &ConnectorFiles) -> Result<Loaded, CredentialError> {
+    let mut expires = None;
     let wrong = |error: String| CredentialError::new(&files.authorities, error);
     let roots = Arc::new(pem::anchors(&files.authorities)?);
     let verifier = WebPkiServerVerifier::builder_with_provider(roots, provider());
@@ -101,6 +116,7 @@ fn configure(files: &ConnectorFiles) -> Result<ClientConfig, CredentialError> {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let (chain, secret) = (pem::certificates(certificate)?, pem::private_key(key)?);
+            expires = chain.first().and_then(|leaf| not_after(leaf));
             builder.with_client_auth_cert(chain, secret).map_err(|error| {
                 let what = match error {
                     rustls::Error::InconsistentKeys(_) => "does not belong to the certificate".to_owned(),
@@ -111,5 +127,5 @@ fn configure(files: &ConnectorFiles) -> Result<ClientConfig, CredentialError> {
         }
     };
     config.resumption = Resumption::disabled();
-    Ok(config)
+    Ok(Loaded { config: Arc::new(config), expires })
 }

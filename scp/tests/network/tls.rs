@@ -7,9 +7,9 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{
-    AcceptorFiles, AssociationChange, CalledRule, CallerRule, ClientCertificates, ConnectorFiles, Limits, Listener,
-    Policy, ProposedContext, RefusalCause, Remote, RequestError, Requestor, RequestorOptions, Security, TlsAcceptor,
-    TlsConnector, TlsRefusal, serve_all,
+    AbortCause, AcceptorFiles, AssociationChange, CalledRule, CallerRule, ClientCertificates, ConnectorFiles, Limits,
+    Listener, Policy, ProposedContext, RefusalCause, Remote, RequestError, Requestor, RequestorOptions, Security,
+    TlsAcceptor, TlsConnector, TlsRefusal, serve_all,
 };
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -95,13 +95,10 @@ impl Both {
         Requestor::open(&remote, &options, &[ProposedContext::verification(), context]).await
     }
 
-    /// Waits until a call was refused for this.
-    async fn refused(&self, wanted: TlsRefusal) {
+    /// Waits until this was told.
+    async fn told(&self, wanted: AssociationChange) {
         for _ in 0..500 {
-            let told = self.memory.events.lock().unwrap().iter().any(|change| {
-                matches!(change, AssociationChange::Refused { cause: RefusalCause::Tls(cause), .. } if *cause == wanted)
-            });
-            if told {
+            if self.memory.events.lock().unwrap().contains(&wanted) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -146,7 +143,8 @@ async fn the_requestor_says_what_the_acceptor_did_not_like() {
         let error = node.call(node.secure, own).await.unwrap_err();
         let said = matches!(&error, RequestError::Tls { refusal: TlsRefusal::PeerAlert(n), .. } if *n == alert);
         assert!(said, "{own:?}: {error}");
-        node.refused(refusal).await;
+        let cause = RefusalCause::Tls(refusal);
+        node.told(AssociationChange::Refused { cause, claimed: String::new() }).await;
     }
 }
 
@@ -163,6 +161,6 @@ async fn a_silent_handshake_and_a_silent_association_end_by_one_artim() {
         let _ = timeout(Duration::from_secs(20), stream.read_to_end(&mut rest)).await.expect("it is closed");
         assert!(begin.elapsed() >= artim, "it had its time");
     }
-    node.refused(TlsRefusal::TimedOut).await;
+    node.told(AssociationChange::Aborted(AbortCause::TimedOut)).await;
     assert!(node.call(node.secure, Some("CR1")).await.is_ok(), "others are served");
 }
