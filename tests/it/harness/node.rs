@@ -31,6 +31,8 @@ impl Peer {
 pub struct Home {
     pub dir: TempDir,
     peers: Vec<Peer>,
+    /// More of ae-titles.toml, as text.
+    more_peers: String,
     env: Vec<(String, String)>,
     runs: std::cell::Cell<usize>,
 }
@@ -38,7 +40,13 @@ pub struct Home {
 impl Home {
     /// A home with a modality `MODALITY` that may send, a quiet period of half a second, and these peers.
     pub fn new(peers: &[Peer]) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap(), peers: peers.to_vec(), env: Vec::new(), runs: 0.into() };
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+            peers: peers.to_vec(),
+            more_peers: String::new(),
+            env: Vec::new(),
+            runs: 0.into(),
+        };
         home.set("CENTINELA__STUDY__QUIET_PERIOD", "0.5")
             .set("CENTINELA__STORAGE__MIN_FREE", "1048576")
             .set("CENTINELA__STORAGE__LOW_FREE", "0")
@@ -49,6 +57,12 @@ impl Home {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.env.retain(|(k, _)| k != key);
         self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds peers in the words of ae-titles.toml.
+    pub fn peers_text(mut self, text: &str) -> Self {
+        self.more_peers.push_str(text);
         self
     }
 
@@ -84,6 +98,7 @@ impl Home {
                 p.name, p.ae_title, p.port, p.sends, p.deliver, p.on_skip
             );
         }
+        text += &self.more_peers;
         fs::write(&peers, text).unwrap();
         let config = self.dir.path().join("centinela.toml");
         if !config.exists() {
@@ -152,6 +167,11 @@ impl Node<'_> {
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
             String::from_utf8(made.stdout).unwrap().trim().to_owned()
         })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// GET with the token; the answer must be 200.
