@@ -59,12 +59,6 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
     if storage.data_dir.as_os_str().is_empty() {
         problems.push("[storage] data_dir is empty: name a folder".into());
     }
-    if storage.low_free != 0 && storage.low_free < storage.min_free {
-        problems.push(format!(
-            "[storage] low_free = {}: associations are refused before C-STORE is, so give at least min_free, which is {}, or 0 for never",
-            storage.low_free, storage.min_free
-        ));
-    }
     let url = &storage.database;
     if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         problems.push("[storage] database: leave it empty for SQLite, or give a postgres:// URL".into());

@@ -4,6 +4,7 @@ pub mod completion;
 mod error;
 pub mod refused;
 mod space;
+mod start;
 
 use crate::app::{App, Counters};
 use crate::blob::{self, hex};
@@ -16,7 +17,6 @@ use crate::store::{Tx, new_id, studies};
 use crate::verdict::judge;
 use centinela_domain::evidence::SourceImage;
 use centinela_domain::gate::{Decision, SkipReason};
-use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
 use centinela_scp::{
@@ -27,8 +27,7 @@ use refused::RefusedCalls;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use space::FreeSpace;
-use std::io::Read as _;
-use std::path::Path;
+use start::read_header;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -249,27 +248,4 @@ const fn rank(priority: Priority) -> i64 {
         Priority::Medium => 1,
         Priority::Low => 0,
     }
-}
-
-/// Reads only as much of the file as the header needs.
-async fn read_header(path: &Path) -> Result<SourceImage, IngestError> {
-    let path = path.to_owned();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut file = std::fs::File::open(&path).map_err(|e| IngestError::Blob(e.into()))?;
-        let mut bytes = Vec::new();
-        // Headers are small; only odd ones need a second look at more of the file.
-        for limit in [256 << 10, 4 << 20, 64 << 20, u64::MAX] {
-            let have = bytes.len() as u64;
-            let got =
-                (&mut file).take(limit - have).read_to_end(&mut bytes).map_err(|e| IngestError::Blob(e.into()))?;
-            let whole = (got as u64) < limit - have;
-            match header::read_damaged(&bytes) {
-                Ok((source, damage)) if whole || source.header.has_pixels || damage.is_none() => return Ok(source),
-                Err(error) if whole => return Err(IngestError::Header(error)),
-                _ => {}
-            }
-        }
-        Err(IngestError::Mismatch)
-    });
-    read.await.map_err(|e| IngestError::Database(e.into()))?
 }

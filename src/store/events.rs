@@ -126,6 +126,15 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<EventRow>> {
         .bind(study_uid).fetch_all(c).await?))
 }
 
+/// The latest events of a kind, the newest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest(tx: &mut Tx, kind: EventKind, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from event where kind = $1 order by seq desc limit $2")
+        .bind(kind.as_str()).bind(limit).fetch_all(c).await?))
+}
+
 /// How many events of each kind there are.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ mod harness;
 mod bad_input;
 mod command_line;
 mod duplicates;
+mod hostile;
 mod identity;
 mod kill;
 mod orthanc;

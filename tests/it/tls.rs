@@ -111,7 +111,7 @@ fn old_versions_and_weak_ciphers_get_our_alert() {
 #[test]
 fn bad_certificates_and_false_titles_are_refused_with_a_reason() {
     let certificates = Certificates::make();
-    let home = certificates.home(&[]).also(BOUND);
+    let home = certificates.home(&[]).peers_text(BOUND);
     let node = home.start();
     for (own, reason) in [
         ("-", "it showed no certificate"),
@@ -158,7 +158,7 @@ fn bad_certificates_and_false_titles_are_refused_with_a_reason() {
 fn certificates_of_callers_may_be_optional_or_not_asked_for() {
     let certificates = Certificates::make();
     let calls = |mode: &str, expected: [(&str, &str, &str); 4]| {
-        let home = certificates.home(&[]).also(BOUND).set("CENTINELA__TLS__CLIENT_CERTIFICATES", mode);
+        let home = certificates.home(&[]).peers_text(BOUND).set("CENTINELA__TLS__CLIENT_CERTIFICATES", mode);
         let home = if mode == "none" { home.set("CENTINELA__TLS__CRL", "") } else { home };
         let node = home.start();
         for (calling, own, said) in expected {
@@ -190,7 +190,7 @@ fn certificates_of_callers_may_be_optional_or_not_asked_for() {
 #[test]
 fn both_versions_store_films_beside_the_plain_listener() {
     let certificates = Certificates::make();
-    let home = certificates.home(&[]).also(BOUND).set("CENTINELA__ANALYZE__ENABLED", "false");
+    let home = certificates.home(&[]).peers_text(BOUND).set("CENTINELA__ANALYZE__ENABLED", "false");
     let node = home.start();
     let dir = tempfile::tempdir().unwrap();
     let films = studies(dir.path(), 4, 256);
@@ -356,11 +356,19 @@ fn everything_that_we_send_can_go_by_tls() {
     let own = format!("certificate = {:?}, key = {:?}", path("CR1.pem"), path("CR1.key"));
     let home = Home::new(&[])
         .synthetic_map()
-        .also(&peer("pacs", "full", &format!("ca = {:?}, {own}", path("ca.pem"))))
-        .also(&peer("no-certificate", "none", &format!("ca = {:?}", path("ca.pem"))))
-        .also(&peer("stranger", "none", &format!("ca = {:?}, {own}", path("stranger.pem"))))
-        .also(&peer("other-name", "none", &format!("ca = {:?}, server_name = \"pacs.example\", {own}", path("ca.pem"))))
-        .also(&peer("localhost", "none", &format!("ca = {:?}, server_name = \"localhost\", {own}", path("ca.pem"))));
+        .peers_text(&peer("pacs", "full", &format!("ca = {:?}, {own}", path("ca.pem"))))
+        .peers_text(&peer("no-certificate", "none", &format!("ca = {:?}", path("ca.pem"))))
+        .peers_text(&peer("stranger", "none", &format!("ca = {:?}, {own}", path("stranger.pem"))))
+        .peers_text(&peer(
+            "other-name",
+            "none",
+            &format!("ca = {:?}, server_name = \"pacs.example\", {own}", path("ca.pem")),
+        ))
+        .peers_text(&peer(
+            "localhost",
+            "none",
+            &format!("ca = {:?}, server_name = \"localhost\", {own}", path("ca.pem")),
+        ));
     let film = fixture("cr_portrait_mono1_10_latin1");
     for name in ["pacs", "localhost"] {
         let (done, said) = command(&home, &["echo", name]);
@@ -387,7 +395,7 @@ fn everything_that_we_send_can_go_by_tls() {
 #[test]
 fn wrong_files_are_told_with_key_and_remedy() {
     let certificates = Certificates::make();
-    let home = certificates.home(&[]).also(
+    let home = certificates.home(&[]).peers_text(
         "[[peer]]\nname = \"a\"\nae_title = \"A\"\ncertificates = [\"CR1\"]\n\
          [[peer]]\nname = \"b\"\nae_title = \"B\"\ntls = { ca = \"/nowhere/ca.pem\" }\n",
     );

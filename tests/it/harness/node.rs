@@ -31,6 +31,7 @@ impl Peer {
 pub struct Home {
     pub dir: TempDir,
     peers: Vec<Peer>,
+    /// More of ae-titles.toml, as text.
     more_peers: String,
     env: Vec<(String, String)>,
     runs: std::cell::Cell<usize>,
@@ -59,9 +60,9 @@ impl Home {
         self
     }
 
-    /// Appends text to ae-titles.toml.
-    pub fn also(mut self, text: &str) -> Self {
-        self.more_peers += text;
+    /// Adds peers in the words of ae-titles.toml.
+    pub fn peers_text(mut self, text: &str) -> Self {
+        self.more_peers.push_str(text);
         self
     }
 
@@ -188,6 +189,11 @@ impl Node<'_> {
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
             String::from_utf8(made.stdout).unwrap().trim().to_owned()
         })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// GET with the token; the answer must be 200.
