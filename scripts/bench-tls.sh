@@ -22,6 +22,7 @@ measure() { # measure plain|tls: MB/s
         client=(--tls "$work/ca.pem" --own "$work/CR1.pem" "$work/CR1.key")
     fi
     mkdir "$work/kept"
+    : >"$work/receive.log"
     "$examples/receive" 0 "$work/kept" "${server[@]}" >"$work/receive.log" &
     receiver=$!
     until port=$(sed -n 's/^listening port=//p' "$work/receive.log") && [[ -n $port ]]; do sleep 0.05; done
@@ -35,7 +36,8 @@ measure() { # measure plain|tls: MB/s
 }
 
 for ((round = 1; round <= rounds; round++)); do
-    plain=$(measure plain) secure=$(measure tls)
+    plain=$(measure plain)
+    secure=$(measure tls)
     echo "round $round: plain $plain MB/s, TLS $secure MB/s"
     awk -v a="$secure" -v b="$plain" 'BEGIN { print a / b }' >>"$work/ratios"
 done

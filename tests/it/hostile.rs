@@ -140,7 +140,7 @@ fn bystander(port: u16, stop: &AtomicBool) -> Echoes {
 
 /// C-ECHO as MODALITY from 127.0.0.1 with an association of its own.
 fn echo(port: u16) -> Result<(), String> {
-    let remote = Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port };
+    let remote = Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port, tls: None };
     let options = RequestorOptions {
         calling: AeTitle::parse("MODALITY").unwrap(),
         connect_timeout: Duration::from_secs(10),
