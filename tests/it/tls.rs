@@ -7,6 +7,7 @@ use crate::harness::tls::{Certificates, client_hello, exchange, free_port, pynet
 use crate::harness::tools::{must, python, run};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// A peer bound to its certificate, for ae-titles.toml.
 const BOUND: &str = "[[peer]]\nname = \"cr1\"\nae_title = \"CR1\"\nsends = true\ncertificates = [\"cn:CR1\"]\n";
@@ -308,18 +309,26 @@ fn certificates_are_read_again_under_load_and_nothing_is_dropped() {
 struct Storescp(Child);
 
 impl Storescp {
-    fn start(certificates: &Certificates, port: u16, folder: &std::path::Path) -> Self {
-        let options = certificates.dcmtk("node2");
-        let port = port.to_string();
-        let child = Command::new("storescp")
-            .args(&options)
-            .args(["-rc", "-aet", "PACS", "-od", folder.to_str().unwrap(), &port])
-            .spawn()
-            .unwrap_or_else(|e| panic!("storescp: {e}"));
+    /// It cannot choose a free port itself, and the one that we choose may be taken meanwhile.
+    fn start(certificates: &Certificates, folder: &std::path::Path) -> (Self, u16) {
         crate::harness::until("storescp listens", || {
-            std::net::TcpStream::connect(("127.0.0.1", port.parse::<u16>().unwrap())).ok()
-        });
-        Self(child)
+            let port = free_port();
+            let child = Command::new("storescp")
+                .args(certificates.dcmtk("node2"))
+                .args(["-rc", "-aet", "PACS", "-od", folder.to_str().unwrap(), &port.to_string()])
+                .spawn()
+                .unwrap_or_else(|e| panic!("storescp: {e}"));
+            let mut started = Self(child);
+            let listens = crate::harness::until("storescp listens or ends", || {
+                if started.0.try_wait().unwrap().is_some() {
+                    return Some(false);
+                }
+                std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(|_| true)
+            });
+            // Whoever answered there: it is this one only if it stays.
+            std::thread::sleep(Duration::from_millis(300));
+            (listens && started.0.try_wait().unwrap().is_none()).then_some((started, port))
+        })
     }
 }
 
@@ -345,8 +354,8 @@ fn deliveries(node: &Node<'_>, study: &str) -> usize {
 #[test]
 fn everything_that_we_send_can_go_by_tls() {
     let certificates = Certificates::make();
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
-    let _pacs = Storescp::start(&certificates, port, dir.path());
+    let dir = tempfile::tempdir().unwrap();
+    let (_pacs, port) = Storescp::start(&certificates, dir.path());
     let path = |file: &str| certificates.path(file);
     let peer = |name: &str, deliver: &str, tls: &str| {
         format!(
