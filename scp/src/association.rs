@@ -1,26 +1,33 @@
-//! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on, and the Verification
-//! and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes A and B).
+//! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on (see [`crate::state`]),
+//! and the Verification and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes
+//! A and B).
 //!
 //! Messages are served one after the other, as without an asynchronous operations window.
 
+use crate::admission::{Admission, Place};
 use crate::command::{COMMAND_LIMIT, CommandSet, field, response};
 use crate::handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,
 };
+use crate::identity;
 use crate::message::send_message;
 use crate::negotiation::{Context, Negotiated, Proposal, VERIFICATION};
+use crate::pace::Pace;
 use crate::part10::FileMeta;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
 use crate::spool::{Blocks, SpoolWriter};
+use crate::rejection::{RefusalCause, Rejection};
+use crate::state::Event;
+use crate::tls::Secured;
 use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -33,12 +40,16 @@ pub(crate) struct Association<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) id: AssociationId,
     pub(crate) peer: SocketAddr,
+    /// What is left of ARTIM for the A-ASSOCIATE-RQ.
+    pub(crate) opening: Duration,
+    /// What the TLS handshake told, if there was one.
+    pub(crate) secured: Option<Secured>,
     pub(crate) calling: Option<AeTitle>,
     pub(crate) called: Option<AeTitle>,
-    /// Permits for open associations, shared by all connections.
-    pub(crate) places: Arc<Semaphore>,
     /// Empty blocks, shared by all connections.
     pub(crate) blocks: Arc<Blocks>,
+    /// Places and rates, shared by all connections.
+    pub(crate) admission: Arc<Admission>,
     /// Cuts the association short.
     pub(crate) halt: CancellationToken,
 }
@@ -54,37 +65,81 @@ pub(crate) enum Ending {
 impl<H: StoreHandler> Association<H> {
     /// Serves the association until it ends. The caller tells the peer of a fault.
     pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> Result<Ending, Fault> {
-        let limits = &self.policy.limits;
-        let (_, pdu) = wire.association_pdu(&[kind::ASSOCIATE_RQ], limits.request_bytes, limits.artim).await?;
+        let policy = Arc::clone(&self.policy);
+        let limits = &policy.limits;
+        // Sta2, under ARTIM.
+        let (_, pdu) = wire.association_pdu(limits.request_bytes, self.opening, Some(&self.admission)).await?;
         let proposal = Proposal::decode(&pdu)?;
+        drop(pdu);
+        // Sta3: nothing here waits for the peer.
         self.calling = proposal.calling.clone();
         self.called = proposal.called.clone();
-        let decision = proposal.answer(&self.policy, self.peer.ip()).and_then(|accepted| {
-            let place = self.places.clone().try_acquire_owned();
-            place.map(|place| (accepted, place)).map_err(|_| Rejection::LOCAL_LIMIT)
-        });
-        let ((negotiated, accept), _place): (_, OwnedSemaphorePermit) = match decision {
+        let decision = match self.decide(&proposal, &policy) {
+            Ok((negotiated, accept, place)) => {
+                self.prove(&proposal, accept).await.map(|accept| (negotiated, accept, place))
+            }
+            Err(cause) => Err(cause),
+        };
+        let (negotiated, accept, _place) = match decision {
             Ok(accepted) => accepted,
-            Err(rejection) => {
-                self.tell(AssociationChange::Rejected(rejection));
-                wire.send(&rejection.pdu(), self.policy.limits.stall).await?;
+            Err(cause) => {
+                wire.step(Event::Reject);
+                self.tell(AssociationChange::Refused { cause, claimed: proposal.claimed.clone() });
+                let rejection = cause.rejection().unwrap_or(Rejection::NO_REASON);
+                wire.send(&rejection.pdu(), limits.stall).await?;
                 return Ok(Ending::Rejected);
             }
         };
-        wire.establish(self.halt.clone());
-        wire.send(&accept, self.policy.limits.stall).await?;
+        drop(proposal);
+        wire.step(Event::Accept);
+        wire.establish(self.halt.clone(), Pace::new(limits.least_rate, limits.rate_window));
+        wire.send(&accept, limits.stall).await?;
+        drop(accept);
         self.tell(AssociationChange::Accepted {
             implementation_class_uid: negotiated.implementation_class_uid.clone(),
             implementation_version: negotiated.implementation_version.clone(),
             contexts: (negotiated.contexts.len(), negotiated.proposed),
+            excluded: negotiated.excluded,
         });
+        // Sta6.
         while let Some((context, command)) = self.next_command(wire, &negotiated).await? {
             self.serve_command(wire, &negotiated, &context, &command).await?;
         }
+        // Sta8.
         let reply = [kind::RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0];
-        wire.send(&reply, self.policy.limits.stall).await?;
+        wire.step(Event::ReleaseAnswer);
+        wire.send(&reply, limits.stall).await?;
         self.tell(AssociationChange::Released);
         Ok(Ending::Released)
+    }
+
+    /// Lets the peer in or not, in the order of what it costs us and what it tells the peer.
+    fn decide(&self, proposal: &Proposal, policy: &Policy) -> Result<(Negotiated, Vec<u8>, Place), RefusalCause> {
+        let (host, now) = (self.peer.ip(), Instant::now());
+        self.admission.request(host, now)?;
+        let (calling, caller) = proposal.caller(policy, host)?;
+        let (negotiated, accept) = proposal.answer(policy, caller)?;
+        if self.handler.congested() {
+            return Err(RefusalCause::Congestion);
+        }
+        let place = self.admission.associate(host, calling, caller, now)?;
+        Ok((negotiated, accept, place))
+    }
+
+    /// Whether the peer is who it says that it is. Gives the A-ASSOCIATE-AC, with our answer to its
+    /// user identity if it wants one.
+    async fn prove(&self, proposal: &Proposal, mut accept: Vec<u8>) -> Result<Vec<u8>, RefusalCause> {
+        let (security, secured) = (&self.policy.security, self.secured.as_ref());
+        if let Some(calling) = &self.calling {
+            security.bindings.check(calling, secured).map_err(RefusalCause::Title)?;
+        }
+        if let Some(identities) = &security.identities {
+            let answer = identities.check(proposal.identity(), secured.is_some()).await.map_err(RefusalCause::User)?;
+            if answer && identity::add_response(&mut accept).is_none() {
+                warn!(association = %self.id, "no answer to a user identity fits the A-ASSOCIATE-AC");
+            }
+        }
+        Ok(accept)
     }
 
     /// Collects the next command set, or `None` on a release request.
@@ -98,7 +153,8 @@ impl<H: StoreHandler> Association<H> {
         let mut open: Option<&Context> = None;
         loop {
             let between = if open.is_some() { limits.stall } else { limits.idle };
-            let fragment = match wire.next(Patience { between, inside: limits.stall }).await? {
+            let patience = Patience { between, inside: limits.stall, open: open.is_some() };
+            let fragment = match wire.next(patience).await? {
                 Arrival::Fragment(fragment) => fragment,
                 Arrival::ReleaseRequest if open.is_none() => return Ok(None),
                 _ => return Err(unexpected("a release inside a message")),
@@ -254,7 +310,7 @@ impl<H: StoreHandler> Association<H> {
         mut writer: Option<SpoolWriter<'w>>,
     ) -> Result<Option<SpoolWriter<'w>>, Fault> {
         let limits = &self.policy.limits;
-        let patience = Patience { between: limits.stall, inside: limits.stall };
+        let patience = Patience { between: limits.stall, inside: limits.stall, open: true };
         let mut nowhere = Vec::new();
         let mut received: u64 = 0;
         loop {
@@ -308,6 +364,7 @@ pub(crate) fn cause_of(fault: &Fault) -> (AbortCause, Option<AbortReason>) {
         Fault::PeerAborted(source, reason) => (AbortCause::Peer(*source, *reason), None),
         Fault::Closed | Fault::Lost => (AbortCause::ConnectionLost, None),
         Fault::TimedOut => (AbortCause::TimedOut, Some(AbortReason::NotSpecified)),
+        Fault::TooSlow => (AbortCause::TooSlow, Some(AbortReason::NotSpecified)),
         Fault::Halted => (AbortCause::Stopping, Some(AbortReason::NotSpecified)),
     }
 }

@@ -1,6 +1,7 @@
 //! The compare job: other bytes under a known SOP Instance UID. The same pixels of the same patient
 //! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
 
+use super::MOST_BYTES;
 use crate::app::App;
 use crate::store::Tx;
 use crate::store::events::{self, EventKind};
@@ -26,8 +27,12 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         let first = instances::find(&mut tx, &variant.sop_instance).await?.context("the first instance is gone")?;
         (variant, first)
     };
-    let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
-    let found = tokio::task::spawn_blocking(move || compare(&a, &b)).await?;
+    let found = if [first.bytes, variant.bytes].iter().any(|bytes| *bytes > MOST_BYTES) {
+        Found::Different("they are too large to be compared")
+    } else {
+        let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
+        tokio::task::spawn_blocking(move || compare(&a, &b)).await?
+    };
     let (state, kind, reason) = match &found {
         Found::Same => ("variant", EventKind::VariantAccepted, "the same pixels of the same patient and study"),
         Found::Whole(_) => ("variant", EventKind::VariantAccepted, "whole, where the first was damaged: it took over"),

@@ -1,5 +1,6 @@
 //! The predict job: decode one film, score it, keep scores and picture.
 
+use super::MOST_BYTES;
 use crate::app::App;
 use crate::blob::{self, hex};
 use crate::failpoint;
@@ -70,6 +71,10 @@ pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
     if let Some(row) = known {
         let picture = unpack(&app.blobs.get(&row.picture).await?).context("the kept picture is damaged")?;
         return Ok(Scored::Yes(serde_json::from_str(&row.scores)?, picture));
+    }
+    if instance.bytes > MOST_BYTES {
+        skip(app, instance, &SkipReason::TooLarge).await?;
+        return Ok(Scored::No(SkipReason::TooLarge));
     }
     let bytes = app.blobs.get(&instance.blob).await?;
     let analyzed = match model.engine.analyze(bytes).await {

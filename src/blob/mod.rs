@@ -51,6 +51,16 @@ impl Blobs {
         tokio::task::spawn_blocking(move || fs.get(&key)).await?
     }
 
+    /// Reads at most the first `most` bytes of a key, and whether these are all.
+    ///
+    /// # Errors
+    /// If there are none or they cannot be read.
+    pub async fn start(&self, key: &str, most: usize) -> Result<(Vec<u8>, bool)> {
+        let Self::Fs(fs) = self;
+        let (fs, key) = (fs.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || fs.start(&key, most)).await?
+    }
+
     /// Free bytes where new ones would go.
     ///
     /// # Errors

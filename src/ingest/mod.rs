@@ -6,18 +6,25 @@
 mod commit;
 pub mod completion;
 mod error;
-mod header;
+pub mod refused;
 mod rows;
+mod space;
+mod start;
 
 use crate::app::{App, Counters};
 use crate::blob;
 use crate::failpoint;
 use crate::store::instances::InstanceRow;
 use centinela_domain::status::DimseStatus;
-use centinela_scp::{AssociationChange, AssociationEvent, Priority, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{
+    AssociationChange, AssociationEvent, Priority, ReceivedInstance, RefusalCause, StoreHandler, StoreRequest,
+};
 use commit::Committer;
 use error::IngestError;
+use refused::RefusedCalls;
+use space::FreeSpace;
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::task::block_in_place;
 
 /// Answers C-STORE for the node.
@@ -25,6 +32,8 @@ use tokio::task::block_in_place;
 pub struct Ingest {
     app: Arc<App>,
     committer: Committer,
+    space: Arc<FreeSpace>,
+    refused: Arc<RefusedCalls>,
 }
 
 impl Ingest {
@@ -32,14 +41,28 @@ impl Ingest {
     /// the handler is gone.
     pub fn start(app: Arc<App>) -> (Self, impl Future<Output = ()>) {
         let (committer, running) = commit::committer(Arc::clone(&app));
-        (Self { app, committer }, running)
+        (Self { app, committer, space: Arc::default(), refused: Arc::default() }, running)
+    }
+
+    /// Refused calls, for [`refused::run`] to write.
+    #[must_use]
+    pub fn refused_calls(&self) -> Arc<RefusedCalls> {
+        Arc::clone(&self.refused)
+    }
+
+    fn refuse(&self, event: &AssociationEvent, cause: RefusalCause, claimed: &str) {
+        self.app.counters.refused(cause);
+        if self.refused.note(event.peer.ip(), cause, claimed, Instant::now()) {
+            let (association, peer) = (event.association, event.peer);
+            tracing::warn!(%association, %peer, calling = claimed, "association refused: {cause}");
+        }
     }
 
     async fn keep(&self, received: ReceivedInstance) -> Result<(), IngestError> {
         failpoint::hit("ingest.spooled");
         let app = &self.app;
         let ReceivedInstance { request, spooled } = received;
-        let source = header::read(&spooled).await?;
+        let source = start::read_header(&spooled).await?;
         if source.header.sop_instance != request.sop_instance || source.header.sop_class != request.sop_class {
             return Err(IngestError::Mismatch);
         }
@@ -81,20 +104,20 @@ impl Ingest {
 }
 
 impl StoreHandler for Ingest {
+    fn congested(&self) -> bool {
+        let low = self.app.config.settings.storage.low_free;
+        low > 0 && self.space.bytes(&self.app.blobs).is_none_or(|free| free < low)
+    }
+
     async fn admit(&self, _request: &StoreRequest) -> Result<(), DimseStatus> {
         let least = self.app.config.settings.storage.min_free;
-        match self.app.blobs.free_bytes() {
-            Ok(free) if free >= least => Ok(()),
-            Ok(free) => {
-                tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free");
-                Counters::add(&self.app.counters.instances_refused, 1);
-                Err(DimseStatus::OUT_OF_RESOURCES)
-            }
-            Err(error) => {
-                tracing::error!(%error, "C-STORE refused: free space is unknown");
-                Err(DimseStatus::OUT_OF_RESOURCES)
-            }
+        let free = self.space.bytes(&self.app.blobs);
+        if free.is_some_and(|free| free >= least) {
+            return Ok(());
         }
+        tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free, or unknown");
+        Counters::add(&self.app.counters.instances_refused, 1);
+        Err(DimseStatus::OUT_OF_RESOURCES)
     }
 
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
@@ -115,11 +138,16 @@ impl StoreHandler for Ingest {
         let (association, peer) = (event.association, event.peer);
         let calling = event.calling.as_ref().map_or("-", |title| title.as_str());
         match &event.change {
-            AssociationChange::Accepted { .. } => Counters::add(&counters.associations_accepted, 1),
+            AssociationChange::Accepted { excluded, .. } => {
+                Counters::add(&counters.associations_accepted, 1);
+                if *excluded > 0 {
+                    self.refuse(&event, RefusalCause::SopClasses, calling);
+                }
+            }
             AssociationChange::Released => {}
-            AssociationChange::Rejected(rejection) => {
+            AssociationChange::Refused { cause, claimed } => {
                 Counters::add(&counters.associations_rejected, 1);
-                tracing::warn!(%association, %peer, calling, "association refused: {rejection}");
+                self.refuse(&event, *cause, claimed);
             }
             AssociationChange::Aborted(cause) => {
                 Counters::add(&counters.associations_aborted, 1);

@@ -49,6 +49,8 @@ pub enum EventKind {
     DeliveryRefused,
     /// Somebody asked for another try.
     RetryRequested,
+    /// A peer was not let in, or not with all its SOP classes; about no study.
+    CallRefused,
 }
 
 impl EventKind {
@@ -76,6 +78,7 @@ impl EventKind {
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
             Self::RetryRequested => "retry_requested",
+            Self::CallRefused => "call_refused",
         }
     }
 }
@@ -154,6 +157,15 @@ pub async fn append_all(tx: &mut Tx, events: &[NewEvent]) -> Result<()> {
 pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<EventRow>> {
     Ok(on!(tx, c => sqlx::query_as("select * from event where study_uid = $1 order by seq")
         .bind(study_uid).fetch_all(c).await?))
+}
+
+/// The latest events of a kind, the newest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest(tx: &mut Tx, kind: EventKind, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from event where kind = $1 order by seq desc limit $2")
+        .bind(kind.as_str()).bind(limit).fetch_all(c).await?))
 }
 
 /// How many events of each kind there are.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accept;
+mod admission;
 mod hostile;
 mod limits;
 mod node;
@@ -9,3 +10,4 @@ mod peer;
 mod requestor;
 mod stop;
 mod storage;
+mod tls;

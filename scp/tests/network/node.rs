@@ -4,8 +4,8 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{
-    AssociationChange, AssociationEvent, CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler,
-    StoreRequest, serve,
+    AssociationChange, AssociationEvent, CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security,
+    StoreHandler, StoreRequest, serve,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,9 +40,14 @@ pub struct Memory {
     pub refuse: Mutex<Option<DimseStatus>>,
     pub answer: Mutex<Option<DimseStatus>>,
     pub panic: Mutex<bool>,
+    pub congested: Mutex<bool>,
 }
 
 impl StoreHandler for Memory {
+    fn congested(&self) -> bool {
+        *self.congested.lock().unwrap()
+    }
+
     async fn admit(&self, _: &StoreRequest) -> Result<(), DimseStatus> {
         (*self.refuse.lock().unwrap()).map_or(Ok(()), Err)
     }
@@ -94,6 +99,7 @@ impl Node {
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),
             drain_timeout: Duration::from_secs(5),
+            security: Security::default(),
         };
         change(&mut policy);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -3,7 +3,7 @@
 use centinela_domain::ae::AeTitle;
 use centinela_domain::implementation::implementation_class_uid;
 use centinela_domain::status::DimseStatus;
-use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -71,6 +71,7 @@ impl Pacs {
             implementation_class_uid: implementation_class_uid(),
             implementation_version: "TESTPACS".into(),
             drain_timeout: Duration::from_millis(200),
+            security: Security::default(),
         };
         let keeper = Keeper { shelf: Arc::clone(&shelf), status: Arc::clone(&status) };
         runtime.spawn(centinela_scp::serve(listener, Arc::new(policy), Arc::new(keeper), stop.clone()));
