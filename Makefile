@@ -1,9 +1,9 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix fixtures
+.PHONY: help demo test check audit parity matrix fixtures fuzz power-cut
 
 help:     ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
 
 demo:     ## build, then show films going in and results coming back
 	@scripts/demo.sh
@@ -25,3 +25,9 @@ matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, 
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures
+
+fuzz:     ## every parser and decoder against hostile bytes, a minute each; SECONDS_EACH=600 for ten
+	@scripts/fuzz.sh
+
+power-cut: ## cuts the power of a file system right after our success answers, then the peers'; needs root
+	@scripts/power-cut.sh
