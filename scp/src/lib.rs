@@ -11,6 +11,9 @@
 
 mod association;
 mod command;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handler;
 mod listener;
 mod message;
