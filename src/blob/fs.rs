@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Files below a root directory.
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     temporary: PathBuf,
 }
 
@@ -24,7 +24,7 @@ impl FsBlobs {
         Ok(Self { root, temporary })
     }
 
-    fn path(&self, key: &str) -> Result<PathBuf> {
+    pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
         ensure!(super::is_safe(key), "blob key {key:?} is not a plain relative path");
         Ok(self.root.join(key))
     }
