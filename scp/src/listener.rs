@@ -40,6 +40,7 @@ pub async fn serve<H: StoreHandler>(
     let places = Arc::new(Semaphore::new(policy.limits.associations));
     let halt = CancellationToken::new();
     let mut connections = JoinSet::new();
+    let mut failed: u64 = 0;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -47,9 +48,16 @@ pub async fn serve<H: StoreHandler>(
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
+            Ok(accepted) => {
+                failed = 0;
+                accepted
+            }
             Err(error) => {
-                warn!(%error, "cannot accept a DICOM connection");
+                failed += 1;
+                // Without descriptors it fails ten times a second: the first, second, fourth ... time is told.
+                if failed.is_power_of_two() {
+                    warn!(%error, failed, "cannot accept a DICOM connection");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
