@@ -17,6 +17,7 @@ need() { # need PROGRAM PACKAGE...: the packages that bring a program
 need cc gcc libc6-dev        # SQLite and the linker
 need storescu dcmtk          # a DICOM peer, and dsrdump
 need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
+need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)

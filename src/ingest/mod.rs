@@ -169,7 +169,10 @@ impl StoreHandler for Ingest {
     async fn admit(&self, _request: &StoreRequest) -> Result<(), DimseStatus> {
         let least = self.app.config.settings.storage.min_free;
         match self.app.blobs.free_bytes() {
-            Ok(free) if free >= least => Ok(()),
+            Ok(free) if free >= least => {
+                failpoint::hit("ingest.admitted");
+                Ok(())
+            }
             Ok(free) => {
                 tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free");
                 Counters::add(&self.app.counters.instances_refused, 1);
@@ -185,7 +188,10 @@ impl StoreHandler for Ingest {
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
         let (association, sop) = (received.request.association, received.request.sop_instance.clone());
         match self.keep(received).await {
-            Ok(()) => DimseStatus::SUCCESS,
+            Ok(()) => {
+                failpoint::hit("ingest.answering");
+                DimseStatus::SUCCESS
+            }
             Err(error) => {
                 let status = error.status();
                 Counters::add(&self.app.counters.instances_refused, 1);
