@@ -2,7 +2,7 @@
 
 Small, valid inputs from which libFuzzer starts: protocol data units made by hand after PS3.7 and PS3.8, films of 32 x 32
 pixels, and their frames as the encoders of DCMTK, pyjpegls, OpenJPEG and Pillow write them. Nobody in these films exists.
-What a fuzz run found lies in fuzz/found/, not here.
+An input that found a fault becomes a test beside the code that was mended, not a seed.
 """
 
 import io

@@ -13,7 +13,7 @@ command -v cargo-fuzz >/dev/null || cargo install --quiet --locked cargo-fuzz --
 # The pinned stable compiler takes the flags of the sanitizer only so.
 export RUSTC_BOOTSTRAP=1
 # -O: debug assertions and overflow checks are as fuzz/Cargo.toml says, not everywhere.
-options=(-O --target-dir target/fuzz)
+options=(-O --target-dir "${FUZZ_TARGET_DIR:-target/fuzz}")
 cargo fuzz build "${options[@]}"
 
 if [[ $# -gt 0 ]]; then
@@ -27,8 +27,8 @@ for target in "${targets[@]}"; do
     mkdir -p "$corpus" "$artifacts"
     if cargo fuzz run "${options[@]}" "$target" "$corpus" "fuzz/seeds/$target" -- -max_total_time="$each" \
         -rss_limit_mb=2048 -timeout=10 -max_len=16384 -print_final_stats=1 -artifact_prefix="$PWD/$artifacts/" >"$log" 2>&1; then
-        echo "$target: $(grep -oP 'number_of_executed_units: \K.*' "$log") executions in $each s, no crash," \
-            "peak $(grep -oP 'peak_rss_mb: \K.*' "$log") MB"
+        echo "$target: $(grep -oP 'number_of_executed_units: *\K.*' "$log") executions in $each s, no crash," \
+            "peak $(grep -oP 'peak_rss_mb: *\K.*' "$log") MB"
     else
         failed+=("$target")
         tail -n 40 "$log"
