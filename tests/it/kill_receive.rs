@@ -4,8 +4,8 @@
 
 use crate::harness::films::{Film, copies, studies};
 use crate::harness::halting::HaltingPush;
-use crate::harness::kept::{assert_kept, assert_no_orphans, part, unfinished};
-use crate::harness::modality::{must_push, push_all};
+use crate::harness::kept::{assert_kept, assert_no_orphans, blobs, part, unfinished};
+use crate::harness::modality::{must_push, push, push_all};
 use crate::harness::node::Home;
 use crate::harness::strace::Strace;
 use std::collections::{BTreeSet, VecDeque};
@@ -94,6 +94,33 @@ fn killed_between_two_fragments() {
     must_push(node.dicom, film);
     node.stop();
     assert_kept(&home, [film]);
+}
+
+#[test]
+fn a_film_without_a_row_is_set_aside_by_the_next_start() {
+    let home = receiver();
+    let films = studies(home.dir.path(), 2, 640);
+    let node = home.start();
+    must_push(node.dicom, &films[0]);
+    node.stop();
+    let node = home.start_with(&[("CENTINELA_FAILPOINT", "ingest.blob_durable")]);
+    assert!(push(node.dicom, &films[1]).is_err());
+    node.wait();
+    assert_eq!(blobs(&home).len(), 2, "a file without a row is there");
+    let node = home.start();
+    assert_eq!(blobs(&home).len(), 1);
+    assert_eq!(fs::read_dir(home.data().join("unclaimed")).unwrap().count(), 1);
+    must_push(node.dicom, &films[1]);
+    node.stop();
+    // Files that look younger than their rows, as after a film that came a second time.
+    for file in blobs(&home) {
+        let later = fs::metadata(&file).unwrap().modified().unwrap() + Duration::from_secs(3600);
+        for path in [file.as_path(), file.parent().unwrap()] {
+            fs::File::open(path).unwrap().set_modified(later).unwrap();
+        }
+    }
+    home.start().stop();
+    assert_kept(&home, &films);
 }
 
 #[test]
