@@ -38,7 +38,7 @@ pub fn frame(transfer_syntax: &str, input: &[u8]) {
         transfer_syntax: transfer_syntax.to_owned(),
         dataset: InMemDicomObject::new_empty(),
         bytes: Cow::Borrowed(frame),
-        pixels: Pixels::Encapsulated(vec![0..frame.len()]),
+        pixels: Pixels::Encapsulated(std::iter::once(0..frame.len()).collect()),
     };
     if let Ok(codes) = codec::decode(&source, &layout) {
         assert_eq!(codes.samples.len(), layout.pixels());
