@@ -13,6 +13,9 @@
 mod admission;
 mod association;
 mod command;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handler;
 mod identity;
 mod listener;

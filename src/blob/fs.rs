@@ -1,6 +1,5 @@
 //! Blobs as files: temporary name, fdatasync, rename, directory fsync.
 
-use crate::failpoint;
 use anyhow::{Context as _, Result, ensure};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// Files below a root directory.
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     temporary: PathBuf,
 }
 
@@ -25,7 +24,7 @@ impl FsBlobs {
         Ok(Self { root, temporary })
     }
 
-    fn path(&self, key: &str) -> Result<PathBuf> {
+    pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
         ensure!(super::is_safe(key), "blob key {key:?} is not a plain relative path");
         Ok(self.root.join(key))
     }
@@ -36,7 +35,6 @@ impl FsBlobs {
         let folder = target.parent().context("blob key without folder")?;
         self.make_folder(folder)?;
         fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
-        failpoint::hit("blob.renamed");
         sync_folder(folder)
     }
 

@@ -4,6 +4,7 @@
 //! and nothing is ever overwritten with something else.
 
 mod fs;
+mod orphans;
 
 use anyhow::Result;
 use centinela_domain::UnixMs;

@@ -113,6 +113,7 @@ impl StoreHandler for Ingest {
         let least = self.app.config.settings.storage.min_free;
         let free = self.space.bytes(&self.app.blobs);
         if free.is_some_and(|free| free >= least) {
+            failpoint::hit("ingest.admitted");
             return Ok(());
         }
         tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free, or unknown");
@@ -123,7 +124,10 @@ impl StoreHandler for Ingest {
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
         let (association, sop) = (received.request.association, received.request.sop_instance.clone());
         match self.keep(received).await {
-            Ok(()) => DimseStatus::SUCCESS,
+            Ok(()) => {
+                failpoint::hit("ingest.answering");
+                DimseStatus::SUCCESS
+            }
             Err(error) => {
                 let status = error.status();
                 Counters::add(&self.app.counters.instances_refused, 1);
