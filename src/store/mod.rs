@@ -97,7 +97,10 @@ impl Db {
             .await
             .with_context(|| format!("open database {}", path.display()))?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
-        stretch(&pool).await.context("make room in the write-ahead log")?;
+        // Not where space is short: it is worth less than the films that would fit.
+        if rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > STRETCH_FREE) {
+            stretch(&pool).await.context("make room in the write-ahead log")?;
+        }
         Ok(Self::Sqlite { pool, writer: Arc::default() })
     }
 
@@ -151,6 +154,9 @@ impl Db {
         }
     }
 }
+
+/// The write-ahead log is stretched only where so many bytes are free.
+const STRETCH_FREE: u64 = 256 << 20;
 
 /// Writes as many pages as fit between two checkpoints, so that the write-ahead log has its full length:
 /// a commit that overwrites is synced without a change of the file's metadata, one that appends is not.
