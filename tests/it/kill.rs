@@ -53,7 +53,8 @@ fn killed_once_at_every_failpoint() {
         assert!(home.logs().contains(&line), "{name} did not fire:\n{}", home.logs());
         fired += 1;
         let node = home.start();
-        assert_eq!(unfinished(&home), Vec::<String>::new(), "{name}: left by the start");
+        // The node is at work already: its own unfinished files come and go.
+        until(&format!("nothing is left by the start after {name}"), || unfinished(&home).is_empty().then_some(()));
         if !matches!(answered, Ok(DimseStatus::SUCCESS)) {
             assert_eq!(push(node.dicom, &films[0]).unwrap(), DimseStatus::SUCCESS);
         }
