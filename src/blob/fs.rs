@@ -1,15 +1,19 @@
 //! Blobs as files: temporary name, fdatasync, rename, directory fsync.
 
 use anyhow::{Context as _, Result, ensure};
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files below a root directory.
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
     pub(super) root: PathBuf,
     temporary: PathBuf,
+    /// Folders whose own entries this process has made durable.
+    durable: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl FsBlobs {
@@ -21,7 +25,7 @@ impl FsBlobs {
         for dir in [&root, &temporary] {
             fs::create_dir_all(dir).with_context(|| format!("make directory {}", dir.display()))?;
         }
-        Ok(Self { root, temporary })
+        Ok(Self { root, temporary, durable: Arc::default() })
     }
 
     pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
@@ -61,19 +65,14 @@ impl FsBlobs {
 
     pub(super) fn start(&self, key: &str, most: usize) -> Result<(Vec<u8>, bool)> {
         let path = self.path(key)?;
-        let read = || {
-            let (file, mut bytes) = (File::open(&path)?, Vec::new());
-            let size = file.metadata()?.len();
-            file.take(most as u64).read_to_end(&mut bytes)?;
-            let whole = bytes.len() as u64 == size;
-            Ok::<_, std::io::Error>((bytes, whole))
-        };
-        read().with_context(|| format!("read {}", path.display()))
+        first_bytes(&path, most).with_context(|| format!("read {}", path.display()))
     }
 
-    /// Makes a fan-out folder and, once, its entry durable.
+    /// Makes a folder and, once, its entry durable. Others wait meanwhile: a folder that is there may
+    /// not be durable yet, and what lies in it is only as durable as the folder.
     fn make_folder(&self, folder: &Path) -> Result<()> {
-        if folder.is_dir() {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if durable.contains(folder) && folder.is_dir() {
             return Ok(());
         }
         fs::create_dir_all(folder).with_context(|| format!("make directory {}", folder.display()))?;
@@ -82,6 +81,7 @@ impl FsBlobs {
             sync_folder(dir)?;
             parent = dir.parent();
         }
+        durable.insert(folder.to_owned());
         Ok(())
     }
 
@@ -117,6 +117,16 @@ impl FsBlobs {
         }
         Ok(removed)
     }
+}
+
+/// At most the first `most` bytes of a file, and whether these are all.
+pub fn first_bytes(path: &Path, most: usize) -> std::io::Result<(Vec<u8>, bool)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(most.min(usize::try_from(size).unwrap_or(most)));
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    let whole = bytes.len() as u64 == size;
+    Ok((bytes, whole))
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

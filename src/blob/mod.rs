@@ -12,7 +12,7 @@ use centinela_domain::calendar::civil;
 use std::fs::File;
 use std::path::Path;
 
-pub use fs::FsBlobs;
+pub use fs::{FsBlobs, first_bytes};
 
 /// Where bytes live. A closed set: object storage joins here.
 #[derive(Debug, Clone)]

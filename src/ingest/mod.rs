@@ -62,7 +62,7 @@ impl Ingest {
         failpoint::hit("ingest.spooled");
         let app = &self.app;
         let ReceivedInstance { request, spooled } = received;
-        let source = start::read_header(&spooled).await?;
+        let source = start::read_header(&spooled, &request.transfer_syntax).await?;
         if source.header.sop_instance != request.sop_instance || source.header.sop_class != request.sop_class {
             return Err(IngestError::Mismatch);
         }

@@ -3,8 +3,8 @@
 
 use crate::harness::films::{fixture, studies};
 use crate::harness::node::{Home, Node};
-use crate::harness::tls::{Certificates, client_hello, exchange, free_port, pynetdicom};
-use crate::harness::tools::{must, python, run};
+use crate::harness::tls::{Certificates, client_hello, exchange, pynetdicom};
+use crate::harness::tools::{free_port, must, python, run};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
