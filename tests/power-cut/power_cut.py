@@ -328,6 +328,8 @@ def main():
     arguments.add_argument("--rounds", type=int, default=20)
     arguments.add_argument("--peer-rounds", type=int, default=5)
     given = arguments.parse_args()
+    # Orthanc takes a relative folder as one beside its configuration: its films would lie on another disk.
+    given.work = given.work.resolve()
     small = ROOT / "tests/dicom-fixtures/dx_normal.dcm"
     chance = random.Random(20261124)
     results = []
