@@ -84,6 +84,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         callers: CallerRule::Any,
         accept_any_abstract_syntax: true,
         spool: folder.join("spool"),
+        direct_io: true,
         limits,
         implementation_class_uid: Uid::derive(&["example", "receive"]),
         implementation_version: "RECEIVE".to_owned(),

@@ -165,6 +165,8 @@ pub struct Policy {
     pub accept_any_abstract_syntax: bool,
     /// Directory of the files being received; made if it does not exist.
     pub spool: PathBuf,
+    /// Write them around the page cache (O_DIRECT) where the file system can.
+    pub direct_io: bool,
     /// Resource limits.
     pub limits: Limits,
     /// Implementation Class UID that we announce and write into files.

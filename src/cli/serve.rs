@@ -234,6 +234,7 @@ fn policy(app: &App, security: Security) -> Policy {
         callers,
         accept_any_abstract_syntax: true,
         spool: app.spool.clone(),
+        direct_io: app.config.settings.storage.direct_io,
         limits,
         implementation_class_uid: implementation_class_uid(),
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),

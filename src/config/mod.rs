@@ -117,6 +117,7 @@ pub struct Storage {
     pub data_dir: PathBuf,
     pub min_free: u64,
     pub low_free: u64,
+    pub direct_io: bool,
     pub database: String,
 }
 

@@ -95,6 +95,7 @@ impl Node {
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
             spool: folder.path().join("spool"),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),

@@ -52,6 +52,7 @@ impl Both {
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
             spool: folder.path().join("spool"),
+            direct_io: true,
             limits,
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),

@@ -56,6 +56,7 @@ impl Pacs {
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
             spool: folder.join("spool"),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),
             implementation_version: IMPLEMENTATION_VERSION.to_owned(),

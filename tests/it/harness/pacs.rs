@@ -67,6 +67,7 @@ impl Pacs {
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
             spool: spool.path().to_owned(),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),
             implementation_version: "TESTPACS".into(),
