@@ -29,8 +29,8 @@ impl StoreHandler for Folder {
         let folder = self.0.clone();
         let target = folder.join(format!("{}.dcm", received.request.sop_instance));
         let durable = tokio::task::spawn_blocking(move || {
-            let spooled = received.spooled;
-            spooled.file.sync_data()?;
+            let mut spooled = received.spooled;
+            spooled.settle()?.sync_data()?;
             rename(&spooled.path, &target)?;
             spooled.keep();
             File::open(&folder)?.sync_all()

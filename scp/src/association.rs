@@ -303,12 +303,12 @@ impl<H: StoreHandler> Association<H> {
     ///
     /// Beyond the limit for an instance the writer is dropped; beyond twice the limit the peer is
     /// not believed to end at all. Gives the writer back, if there still is one.
-    async fn consume<'w, S: AsyncRead + AsyncWrite + Unpin>(
+    async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,
-        mut writer: Option<SpoolWriter<'w>>,
-    ) -> Result<Option<SpoolWriter<'w>>, Fault> {
+        mut writer: Option<SpoolWriter>,
+    ) -> Result<Option<SpoolWriter>, Fault> {
         let limits = &self.policy.limits;
         let patience = Patience { between: limits.stall, inside: limits.stall, open: true };
         let mut nowhere = Vec::new();

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::block_in_place;
 use uuid::Uuid;
 
@@ -24,29 +24,59 @@ const SPARE_BLOCKS: usize = 32;
 /// So many first bytes of the file stay in memory for whoever reads the header.
 const HEAD: usize = 32 * 1024;
 
-/// A completely received instance. The file is written but not synced; dropping this value removes
-/// it from the spool unless [`Spooled::keep`] was called.
+/// A completely received instance, part of which may still be in memory: [`Spooled::settle`] writes it.
+/// Dropping this value removes the file from the spool unless [`Spooled::keep`] was called.
 #[derive(Debug)]
 pub struct Spooled {
-    /// Where the file is.
+    /// Where the file is once it is settled.
     pub path: PathBuf,
-    /// Its write handle, at the end of the file.
-    pub file: File,
     /// Size of the file.
     pub bytes: u64,
     /// Where the data set begins in the file.
     pub dataset_offset: u64,
     /// BLAKE3 over the data set only.
     pub digest: blake3::Hash,
-    /// The first bytes of the file, at most 32 KiB of them: mostly the whole header.
-    pub head: Vec<u8>,
-    unkept: RemoveOnDrop,
+    rest: Option<Block>,
+    part: Option<Part>,
+    direct: bool,
 }
 
 impl Spooled {
+    /// The first bytes of the file: at least 32 KiB, mostly the whole header, or all that there are.
+    #[must_use]
+    pub fn head(&self) -> &[u8] {
+        match (&self.part, &self.rest) {
+            (Some(part), _) => &part.head,
+            (None, Some(rest)) => rest.bytes(),
+            (None, None) => &[],
+        }
+    }
+
+    /// Writes what is still in memory: after this the file is complete, but not synced. Gives its write
+    /// handle. Blocks its thread.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn settle(&mut self) -> io::Result<&File> {
+        if let Some(rest) = self.rest.take() {
+            let bytes = rest.bytes();
+            match &mut self.part {
+                Some(part) => part.append(bytes)?,
+                None => {
+                    let mut part = Part::create(self.path.clone(), self.direct && bytes.len() > SMALL)?;
+                    part.append(bytes)?;
+                    self.part = Some(part);
+                }
+            }
+        }
+        self.part.as_ref().map(|part| part.out.file()).ok_or_else(|| io::Error::other("an earlier write failed"))
+    }
+
     /// The file now belongs to the caller (moved, or meant to stay): it is not removed any more.
     pub fn keep(&self) {
-        self.unkept.kept.store(true, Ordering::Relaxed);
+        if let Some(part) = &self.part {
+            part.guard.kept.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -71,21 +101,17 @@ impl Drop for RemoveOnDrop {
     }
 }
 
-/// Memory whose first page boundary begins the bytes, as writing around the page cache needs.
+/// Memory whose first page boundary begins the bytes, as writing around the page cache needs. Dropped,
+/// it is used again.
 #[derive(Debug)]
 struct Block {
     /// Its capacity never changes, so the boundary stays.
     memory: Vec<u8>,
     start: usize,
+    blocks: Arc<Blocks>,
 }
 
 impl Block {
-    fn new(mut memory: Vec<u8>) -> Self {
-        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
-        memory.resize(start, 0);
-        Self { memory, start }
-    }
-
     fn bytes(&self) -> &[u8] {
         &self.memory[self.start..]
     }
@@ -97,22 +123,27 @@ impl Block {
     }
 }
 
+impl Drop for Block {
+    fn drop(&mut self) {
+        let mut spare = self.blocks.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.len() < SPARE_BLOCKS {
+            self.memory.clear();
+            spare.push(std::mem::take(&mut self.memory));
+        }
+    }
+}
+
 /// Memory of blocks, shared by all associations, so that small instances do not pay for fresh memory.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks(Mutex<Vec<Vec<u8>>>);
 
 impl Blocks {
-    fn take(&self) -> Block {
+    fn take(self: &Arc<Self>) -> Block {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Block::new(spare.unwrap_or_else(|| Vec::with_capacity(BLOCK + ALIGN)))
-    }
-
-    fn give(&self, Block { mut memory, .. }: Block) {
-        memory.clear();
-        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE_BLOCKS {
-            spare.push(memory);
-        }
+        let mut memory = spare.unwrap_or_else(|| Vec::with_capacity(BLOCK + ALIGN));
+        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+        memory.resize(start, 0);
+        Block { memory, start, blocks: Arc::clone(self) }
     }
 }
 
@@ -121,67 +152,48 @@ impl Blocks {
 struct Part {
     out: Out,
     guard: RemoveOnDrop,
-    hasher: blake3::Hasher,
-    /// Bytes before the data set, which are not hashed.
-    header: usize,
-    bytes: u64,
     head: Vec<u8>,
 }
 
 impl Part {
-    fn create(path: PathBuf, header: usize, direct: bool) -> io::Result<Self> {
+    fn create(path: PathBuf, direct: bool) -> io::Result<Self> {
         let out = Out::create(&path, direct)?;
-        let guard = RemoveOnDrop { path, kept: AtomicBool::new(false) };
-        Ok(Self { out, guard, hasher: blake3::Hasher::new(), header, bytes: 0, head: Vec::new() })
+        Ok(Self { out, guard: RemoveOnDrop { path, kept: AtomicBool::new(false) }, head: Vec::new() })
     }
 
     fn append(&mut self, block: &[u8]) -> io::Result<()> {
-        let data = if self.bytes == 0 {
+        if self.head.is_empty() {
             self.head = block[..block.len().min(HEAD)].to_vec();
-            &block[self.header..]
-        } else {
-            block
-        };
-        self.hasher.update(data);
-        self.out.append(block)?;
-        self.bytes += block.len() as u64;
-        Ok(())
-    }
-
-    fn finish(self) -> Spooled {
-        Spooled {
-            path: self.guard.path.clone(),
-            file: self.out.into_file(),
-            bytes: self.bytes,
-            dataset_offset: self.header as u64,
-            digest: self.hasher.finalize(),
-            head: self.head,
-            unkept: self.guard,
         }
+        self.out.append(block)
     }
 }
 
 /// Takes the data set of one instance. After an I/O error the rest is ignored and
 /// [`SpoolWriter::finish`] tells the error.
 #[derive(Debug)]
-pub(crate) struct SpoolWriter<'a> {
-    blocks: &'a Blocks,
+pub(crate) struct SpoolWriter {
     block: Block,
     path: PathBuf,
+    /// Bytes before the data set, which are not hashed.
     header: usize,
     direct: bool,
+    hasher: blake3::Hasher,
+    /// Bytes that left the block.
+    bytes: u64,
     part: io::Result<Option<Part>>,
 }
 
-impl<'a> SpoolWriter<'a> {
+impl SpoolWriter {
     /// Will write `<spool>/<uuid>.part`, which must not exist, beginning with `header`, which is
     /// shorter than a block. The file is made with its first block; with `direct`, most of it is written
     /// around the page cache.
-    pub(crate) fn new(spool: &Path, header: &[u8], blocks: &'a Blocks, direct: bool) -> Self {
+    pub(crate) fn new(spool: &Path, header: &[u8], blocks: &Arc<Blocks>, direct: bool) -> Self {
         let path = spool.join(format!("{}.part", Uuid::new_v4()));
         let mut block = blocks.take();
         block.memory.extend_from_slice(header);
-        Self { blocks, block, path, header: header.len(), direct, part: Ok(None) }
+        let (header, hasher) = (header.len(), blake3::Hasher::new());
+        Self { block, path, header, direct, hasher, bytes: 0, part: Ok(None) }
     }
 
     /// Where the next bytes of the data set go: there is always room.
@@ -193,16 +205,23 @@ impl<'a> SpoolWriter<'a> {
     /// replaces meanwhile: the bytes are still in this core's cache.
     pub(crate) fn added(&mut self) {
         if self.block.bytes().len() >= BLOCK {
-            block_in_place(|| self.flush(BLOCK));
+            block_in_place(|| self.flush());
         }
     }
 
-    fn flush(&mut self, count: usize) {
-        let (bytes, direct) = (&self.block.bytes()[..count], self.direct && count > SMALL);
+    /// Hashes the first `count` bytes of the block.
+    fn hash(&mut self, count: usize) {
+        let from = if self.bytes == 0 { self.header } else { 0 };
+        self.hasher.update(&self.block.bytes()[from..count]);
+        self.bytes += count as u64;
+    }
+
+    fn flush(&mut self) {
+        self.hash(BLOCK);
         let written = match &mut self.part {
-            Ok(Some(part)) => part.append(bytes).map(|()| None),
-            Ok(None) => Part::create(self.path.clone(), self.header, direct).and_then(|mut part| {
-                part.append(bytes)?;
+            Ok(Some(part)) => part.append(&self.block.bytes()[..BLOCK]).map(|()| None),
+            Ok(None) => Part::create(self.path.clone(), self.direct).and_then(|mut part| {
+                part.append(&self.block.bytes()[..BLOCK])?;
                 Ok(Some(part))
             }),
             Err(_) => Ok(None),
@@ -211,17 +230,23 @@ impl<'a> SpoolWriter<'a> {
             Ok(None) => {}
             new => self.part = new,
         }
-        self.block.drain(count);
+        self.block.drain(BLOCK);
     }
 
-    /// Writes what is left. The file is complete, not synced.
+    /// The data set is complete. What is left in the block waits for [`Spooled::settle`], so that a
+    /// small instance costs one visit to the disk.
     pub(crate) fn finish(mut self) -> io::Result<Spooled> {
-        block_in_place(|| self.flush(self.block.bytes().len()));
-        self.blocks.give(self.block);
-        match self.part? {
-            Some(part) => Ok(part.finish()),
-            None => Err(io::Error::other("nothing was written")),
-        }
+        self.hash(self.block.bytes().len());
+        let rest = if self.block.bytes().is_empty() { None } else { Some(self.block) };
+        Ok(Spooled {
+            path: self.path,
+            bytes: self.bytes,
+            dataset_offset: self.header as u64,
+            digest: self.hasher.finalize(),
+            rest,
+            part: self.part?,
+            direct: self.direct,
+        })
     }
 }
 
@@ -237,7 +262,7 @@ mod tests {
     }
 
     /// Adds as a socket would: some bytes at a time, never more than there is room for.
-    fn push(writer: &mut SpoolWriter<'_>, mut bytes: &[u8]) {
+    fn push(writer: &mut SpoolWriter, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let block = writer.block();
             let room = block.capacity() - block.len();
@@ -251,7 +276,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn bytes_arrive_in_order_and_the_digest_is_theirs() {
         let folder = folder();
-        let blocks = Blocks::default();
+        let blocks = Arc::<Blocks>::default();
         for (size, direct) in [(BLOCK * 3 + 17, true), (BLOCK * 3 + 17, false), (SMALL + 1, true), (SMALL, true)] {
             written(&folder, &blocks, size, direct);
         }
@@ -259,24 +284,27 @@ mod tests {
         std::fs::remove_dir_all(folder).unwrap();
     }
 
-    fn written(folder: &Path, blocks: &Blocks, size: usize, direct: bool) {
+    fn written(folder: &Path, blocks: &Arc<Blocks>, size: usize, direct: bool) {
         let data: Vec<u8> = (0..size).map(|i| (i * 31 % 251) as u8).collect();
         let mut writer = SpoolWriter::new(folder, b"head", blocks, direct);
         push(&mut writer, &data);
-        let spooled = writer.finish().unwrap();
+        let mut spooled = writer.finish().unwrap();
+        assert!(spooled.head().len() >= HEAD);
+        spooled.settle().unwrap();
         let file = std::fs::read(&spooled.path).unwrap();
         assert_eq!(spooled.bytes, file.len() as u64);
         assert_eq!(&file[..4], b"head");
         assert!(file[spooled.dataset_offset as usize..] == data[..]);
         assert_eq!(spooled.digest, blake3::hash(&data));
-        assert_eq!(spooled.head, file[..HEAD]);
+        assert_eq!(spooled.head()[..HEAD], file[..HEAD]);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_kept_file_stays_and_a_failure_is_told_at_the_end() {
         let folder = folder();
-        let blocks = Blocks::default();
-        let spooled = SpoolWriter::new(&folder, b"", &blocks, true).finish().unwrap();
+        let blocks = Arc::<Blocks>::default();
+        let mut spooled = SpoolWriter::new(&folder, b"x", &blocks, true).finish().unwrap();
+        spooled.settle().unwrap();
         spooled.keep();
         let path = spooled.path.clone();
         drop(spooled);

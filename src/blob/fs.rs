@@ -2,8 +2,10 @@
 
 use super::folders::Folders;
 use anyhow::{Context as _, Result, ensure};
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -41,14 +43,23 @@ impl FsBlobs {
         // there already may be vouched for: only whole bytes may take its place.
         if rename_where_nothing_is(spooled, &target)? {
             if let Err(error) = synced() {
-                let _ = fs::remove_file(&target);
+                // Another film of the same bytes may have come, and been kept, meanwhile.
+                if fs::metadata(&target)?.ino() == file.metadata()?.ino() {
+                    let _ = fs::remove_file(&target);
+                }
                 return Err(error);
             }
         } else {
             synced()?;
             fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
         }
-        self.folders.sync(folder)
+        Ok(())
+    }
+
+    pub(super) fn sync_names<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Result<()> {
+        let paths = keys.into_iter().map(|key| self.path(key)).collect::<Result<Vec<_>>>()?;
+        let folders: BTreeSet<_> = paths.iter().filter_map(|path| path.parent()).collect();
+        folders.into_iter().try_for_each(|folder| self.folders.sync(folder))
     }
 
     pub(super) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
@@ -59,7 +70,7 @@ impl FsBlobs {
             Ok::<_, std::io::Error>(file)
         })()
         .with_context(|| format!("write {}", name.display()));
-        let done = written.and_then(|file| self.adopt(key, &name, &file));
+        let done = written.and_then(|file| self.adopt(key, &name, &file)).and_then(|()| self.sync_names([key]));
         if done.is_err() {
             // The rest of a failed write must not eat the space that is missing already.
             let _ = fs::remove_file(&name);

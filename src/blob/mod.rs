@@ -23,14 +23,24 @@ pub enum Blobs {
 }
 
 impl Blobs {
-    /// Makes a spooled file durable under a key: rename, fdatasync, directory fsync. Many at once share
-    /// the commits of the file system's journal. Blocks its thread.
+    /// Gives a spooled file its key and makes its bytes durable; the key is durable after
+    /// [`Blobs::sync_names`]. Many at once share the commits of the file system's journal. Blocks its thread.
     ///
     /// # Errors
     /// If the file system refuses. What the key held before is still there, or the same bytes.
     pub fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
         let Self::Fs(fs) = self;
         fs.adopt(key, spooled, file)
+    }
+
+    /// Makes keys durable whose files were adopted: one fsync for each folder.
+    ///
+    /// # Errors
+    /// If the file system refuses; then none of the keys may be relied on.
+    pub async fn sync_names(&self, keys: Vec<String>) -> Result<()> {
+        let Self::Fs(fs) = self;
+        let fs = fs.clone();
+        tokio::task::spawn_blocking(move || fs.sync_names(keys.iter().map(String::as_str))).await?
     }
 
     /// Makes bytes durable under a key.

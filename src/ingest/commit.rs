@@ -1,4 +1,4 @@
-//! Group commit: the rows of all instances that wait are made durable together.
+//! Group commit: the file names and rows of all instances that wait are made durable together.
 //!
 //! While one group is being committed the next one gathers, so that many associations share the
 //! costs of a commit, and a single one never waits for company.
@@ -56,7 +56,9 @@ pub(super) fn committer(app: Arc<App>) -> (Committer, impl Future<Output = ()>) 
 /// not take the others with it.
 async fn serve(app: &App, mut group: Vec<Waiting>) {
     let together = write(app, &mut group).await;
-    if group.len() == 1 || together.is_ok() {
+    // An fsync that failed once proves nothing when it is repeated.
+    let final_word = matches!(together, Ok(()) | Err(IngestError::Blob(_)));
+    if group.len() == 1 || final_word {
         let text = together.err().map(|error| format!("{error:#}"));
         for waiting in group {
             answer(waiting, text.as_deref().map_or(Ok(()), |text| Err(IngestError::database(text))));
@@ -69,10 +71,18 @@ async fn serve(app: &App, mut group: Vec<Waiting>) {
     }
 }
 
-/// One transaction for the rows of all.
+/// The names of the files of all, and one transaction for their rows.
 async fn write(app: &App, group: &mut [Waiting]) -> Result<(), IngestError> {
-    let mut tx = app.db.write().await?;
-    record(&mut tx, app, group, app.clock.now()).await?;
+    let keys = group.iter().map(|waiting| waiting.row.blob.clone()).collect();
+    let rows = async {
+        let mut tx = app.db.write().await?;
+        record(&mut tx, app, group, app.clock.now()).await?;
+        Ok::<_, IngestError>(tx)
+    };
+    // Both before the commit: a row may not be durable before the name of its file is.
+    let (names, rows) = tokio::join!(app.blobs.sync_names(keys), rows);
+    names.map_err(IngestError::Blob)?;
+    let tx = rows?;
     failpoint::hit("ingest.row_written");
     tx.commit().await?;
     failpoint::hit("ingest.committed");

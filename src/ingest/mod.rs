@@ -15,6 +15,7 @@ use crate::app::{App, Counters};
 use crate::blob;
 use crate::failpoint;
 use crate::store::instances::InstanceRow;
+use anyhow::Context as _;
 use centinela_domain::status::DimseStatus;
 use centinela_scp::{
     AssociationChange, AssociationEvent, Priority, ReceivedInstance, RefusalCause, StoreHandler, StoreRequest,
@@ -61,8 +62,8 @@ impl Ingest {
     async fn keep(&self, received: ReceivedInstance) -> Result<(), IngestError> {
         failpoint::hit("ingest.spooled");
         let app = &self.app;
-        let ReceivedInstance { request, spooled } = received;
-        let source = start::read_header(&spooled, &request.transfer_syntax).await?;
+        let ReceivedInstance { request, mut spooled } = received;
+        let source = start::read_header(&mut spooled, &request.transfer_syntax).await?;
         if source.header.sop_instance != request.sop_instance || source.header.sop_class != request.sop_class {
             return Err(IngestError::Mismatch);
         }
@@ -71,8 +72,14 @@ impl Ingest {
         let name = blake3::hash(format!("{}\u{1f}{digest}", request.sop_instance).as_bytes()).to_hex();
         let received_at = app.clock.now();
         let key = blob::key_of_hour("instances", received_at, &name, "dcm");
-        block_in_place(|| app.blobs.adopt(&key, &spooled.path, &spooled.file)).map_err(IngestError::Blob)?;
-        spooled.keep();
+        block_in_place(|| {
+            let path = spooled.path.clone();
+            let file = spooled.settle().context("write the spool file")?;
+            app.blobs.adopt(&key, &path, file)?;
+            spooled.keep();
+            Ok(())
+        })
+        .map_err(IngestError::Blob)?;
         failpoint::hit("ingest.blob_durable");
 
         let row = InstanceRow {

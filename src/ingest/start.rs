@@ -10,6 +10,7 @@ use centinela_domain::uid::Uid;
 use centinela_scp::Spooled;
 use std::path::Path;
 use tokio::sync::Semaphore;
+use tokio::task::block_in_place;
 
 /// Most headers end here.
 const USUAL: usize = 256 << 10;
@@ -20,13 +21,14 @@ static LONG_READERS: Semaphore = Semaphore::const_new(1);
 
 /// Reads only as much of the file as the header needs, at most [`START`] bytes: mostly those that are
 /// still in memory.
-pub(super) async fn read_header(spooled: &Spooled, transfer_syntax: &Uid) -> Result<SourceImage, IngestError> {
-    let whole = spooled.head.len() as u64 == spooled.bytes;
+pub(super) async fn read_header(spooled: &mut Spooled, transfer_syntax: &Uid) -> Result<SourceImage, IngestError> {
+    let whole = spooled.head().len() as u64 == spooled.bytes;
     let (_, deflated) = Encoding::of(transfer_syntax.as_str());
     // A few deflated bytes may become many: those wait for a reader.
-    if !deflated && let Some(read) = judge(&spooled.head, whole, whole) {
+    if !deflated && let Some(read) = judge(spooled.head(), whole, whole) {
         return read.map_err(IngestError::Header);
     }
+    block_in_place(|| spooled.settle().map(drop)).map_err(|e| IngestError::Blob(e.into()))?;
     let path = spooled.path.as_path();
     // Neither semaphore is ever closed.
     let reader = READERS.acquire().await.map_err(|e| IngestError::Database(e.into()))?;

@@ -100,7 +100,10 @@ pub(super) fn contains(text: &str, word: &str) -> bool {
         return false;
     }
     let anywhere = word.chars().any(spaceless);
-    text.match_indices(word).any(|(at, _)| {
+    // The words are short and there are many: to prepare a search costs more than to look.
+    let (bytes, wanted) = (text.as_bytes(), word.as_bytes());
+    let mut found = (0..bytes.len()).filter(|at| bytes[*at] == wanted[0] && bytes[*at..].starts_with(wanted));
+    found.any(|at| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
         anywhere || (boundary(before) && boundary(after))

@@ -58,8 +58,8 @@ impl Out {
     }
 
     /// The file, for whoever makes it durable.
-    pub(super) fn into_file(self) -> File {
-        self.file
+    pub(super) const fn file(&self) -> &File {
+        &self.file
     }
 }
 

@@ -52,9 +52,12 @@ impl StoreHandler for Memory {
         (*self.refuse.lock().unwrap()).map_or(Ok(()), Err)
     }
 
-    async fn store(&self, received: ReceivedInstance) -> DimseStatus {
+    async fn store(&self, mut received: ReceivedInstance) -> DimseStatus {
         let panic = *self.panic.lock().unwrap();
         assert!(!panic, "the handler panics as told");
+        if received.spooled.settle().is_err() {
+            return DimseStatus::OUT_OF_RESOURCES;
+        }
         let spooled = &received.spooled;
         self.kept.lock().unwrap().push(Kept {
             request: received.request.clone(),

@@ -29,14 +29,17 @@ impl StoreHandler for Folder {
         Ok(())
     }
 
-    async fn store(&self, received: ReceivedInstance) -> DimseStatus {
+    async fn store(&self, mut received: ReceivedInstance) -> DimseStatus {
         let target = self.0.join(format!("{}.dcm", received.request.sop_instance));
-        match tokio::fs::rename(&received.spooled.path, &target).await {
-            Ok(()) => {
-                received.spooled.keep();
-                DimseStatus::SUCCESS
-            }
-            Err(_) => DimseStatus::OUT_OF_RESOURCES,
+        let kept = tokio::task::spawn_blocking(move || {
+            received.spooled.settle()?;
+            std::fs::rename(&received.spooled.path, &target)?;
+            received.spooled.keep();
+            std::io::Result::Ok(())
+        });
+        match kept.await {
+            Ok(Ok(())) => DimseStatus::SUCCESS,
+            _ => DimseStatus::OUT_OF_RESOURCES,
         }
     }
 }

@@ -39,7 +39,8 @@ impl StoreHandler for Keeper {
         }
     }
 
-    async fn store(&self, received: ReceivedInstance) -> DimseStatus {
+    async fn store(&self, mut received: ReceivedInstance) -> DimseStatus {
+        received.spooled.settle().unwrap();
         let bytes = std::fs::read(&received.spooled.path).unwrap();
         let sop = received.request.sop_instance.to_string();
         let digest = received.spooled.digest.to_string();
