@@ -57,6 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         called: CalledRule::Any,
         callers: CallerRule::Any,
         accept_any_abstract_syntax: true,
+        commitment: false,
         spool: folder.join("spool"),
         limits,
         implementation_class_uid: Uid::derive(&["example", "receive"]),

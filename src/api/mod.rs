@@ -5,6 +5,7 @@
 //! problem documents (RFC 9457). No answer holds PHI: rows are never serialised, only `dto`.
 
 mod auth;
+mod commitments;
 mod deliveries;
 mod dto;
 mod health;

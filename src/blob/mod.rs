@@ -3,6 +3,7 @@
 //! A key names its bytes for ever: it is derived from what is stored, so storing again is harmless
 //! and nothing is ever overwritten with something else.
 
+mod digest;
 mod fs;
 
 use anyhow::Result;
@@ -47,6 +48,41 @@ impl Blobs {
         let Self::Fs(fs) = self;
         let (fs, key) = (fs.clone(), key.to_owned());
         tokio::task::spawn_blocking(move || fs.get(&key)).await?
+    }
+
+    /// Reads the file of a key back from the disk and compares its size and the digest of its data
+    /// set. `offset_of` finds the data set in the first bytes of the file. Blocks: call it where
+    /// blocking is allowed.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn verify(
+        &self,
+        key: &str,
+        bytes: u64,
+        digest: &str,
+        offset_of: impl FnOnce(&[u8]) -> Result<u64>,
+    ) -> Result<()> {
+        let Self::Fs(fs) = self;
+        fs.verify(key, bytes, digest, offset_of)
+    }
+
+    /// Whether there are bytes under a key.
+    ///
+    /// # Errors
+    /// If the file system does not tell.
+    pub fn has(&self, key: &str) -> Result<bool> {
+        let Self::Fs(fs) = self;
+        fs.has(key)
+    }
+
+    /// Deletes the bytes of a key; nothing there is no error.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        let Self::Fs(fs) = self;
+        fs.remove(key)
     }
 
     /// Free bytes where new ones would go.

@@ -5,6 +5,7 @@ use crate::analyze;
 use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::commitment;
 use crate::config::{Called, Callers, Config};
 use crate::delivery;
 use crate::ingest::{self, Ingest};
@@ -98,6 +99,9 @@ impl Running {
         if has(Role::Delivery) {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
         }
+        if has(Role::Scp) {
+            roles.spawn(named("commitment", commitment::run(Arc::clone(&app), stop.clone())));
+        }
         if let Some(listener) = api_listener {
             let address = listener.local_addr()?;
             http = Some(address);
@@ -187,6 +191,7 @@ fn policy(app: &App) -> Policy {
         called,
         callers,
         accept_any_abstract_syntax: true,
+        commitment: true,
         spool: app.spool.clone(),
         limits,
         implementation_class_uid: implementation_class_uid(),

@@ -1,5 +1,6 @@
 //! Receiving: from a spooled instance to a durable blob and a committed row, and only then success.
 
+mod commitment;
 pub mod completion;
 mod error;
 
@@ -17,7 +18,9 @@ use centinela_domain::gate::{Decision, SkipReason};
 use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
-use centinela_scp::{AssociationChange, AssociationEvent, Priority, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{
+    AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, StoreHandler, StoreRequest,
+};
 use error::IngestError;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -75,6 +78,7 @@ impl Ingest {
             chest: None,
             skip: None,
             unknowns: String::new(),
+            deleted_at: None,
         };
         let mut tx = app.db.write().await?;
         record(&mut tx, app, row, &source).await?;
@@ -155,6 +159,7 @@ async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result
         received_at: now,
         state: "pending".to_owned(),
         reason: None,
+        deleted_at: None,
     };
     if variants::insert(tx, &variant).await? {
         let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
@@ -193,6 +198,10 @@ impl StoreHandler for Ingest {
                 status
             }
         }
+    }
+
+    async fn commit(&self, request: CommitmentRequest) -> DimseStatus {
+        commitment::keep(&self.app, request).await
     }
 
     fn observe(&self, event: AssociationEvent) {

@@ -48,6 +48,20 @@ pub enum EventKind {
     DeliveryRefused,
     /// Somebody asked for another try.
     RetryRequested,
+    /// A peer asked for storage commitment.
+    CommitmentRequested,
+    /// The instances of a commitment were checked.
+    CommitmentChecked,
+    /// The peer took the report.
+    CommitmentReported,
+    /// The peer could not be told yet.
+    CommitmentDelayed,
+    /// The peer did not want the report.
+    CommitmentRefused,
+    /// Nobody knows where the peer is.
+    CommitmentUndeliverable,
+    /// The bytes of a film are not what was received.
+    BytesDamaged,
 }
 
 impl EventKind {
@@ -75,6 +89,13 @@ impl EventKind {
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
             Self::RetryRequested => "retry_requested",
+            Self::CommitmentRequested => "commitment_requested",
+            Self::CommitmentChecked => "commitment_checked",
+            Self::CommitmentReported => "commitment_reported",
+            Self::CommitmentDelayed => "commitment_delayed",
+            Self::CommitmentRefused => "commitment_refused",
+            Self::CommitmentUndeliverable => "commitment_undeliverable",
+            Self::BytesDamaged => "bytes_damaged",
         }
     }
 }

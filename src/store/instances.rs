@@ -45,6 +45,8 @@ pub struct InstanceRow {
     pub skip: Option<String>,
     /// What the gate did not know, JSON list.
     pub unknowns: String,
+    /// When retention deleted the bytes; the row stays.
+    pub deleted_at: Option<UnixMs>,
 }
 
 impl InstanceRow {

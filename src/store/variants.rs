@@ -28,6 +28,8 @@ pub struct VariantRow {
     pub state: String,
     /// What differs, in words.
     pub reason: Option<String>,
+    /// When retention deleted the bytes; the row stays.
+    pub deleted_at: Option<UnixMs>,
 }
 
 /// Inserts a pending variant; false if the same bytes are known.

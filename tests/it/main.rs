@@ -8,6 +8,7 @@ mod harness;
 
 mod bad_input;
 mod command_line;
+mod commitment;
 mod duplicates;
 mod kill;
 mod orthanc;

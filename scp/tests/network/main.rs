@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accept;
+mod commitment;
 mod hostile;
 mod limits;
 mod node;

@@ -4,8 +4,8 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{
-    AssociationChange, AssociationEvent, CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler,
-    StoreRequest, serve,
+    AssociationChange, AssociationEvent, CalledRule, CallerRule, CommitmentRequest, Limits, Policy, ReceivedInstance,
+    StoreHandler, StoreRequest, serve,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,6 +40,7 @@ pub struct Memory {
     pub refuse: Mutex<Option<DimseStatus>>,
     pub answer: Mutex<Option<DimseStatus>>,
     pub panic: Mutex<bool>,
+    pub asked: Mutex<Vec<CommitmentRequest>>,
 }
 
 impl StoreHandler for Memory {
@@ -58,6 +59,11 @@ impl StoreHandler for Memory {
             sha256: spooled.sha256.clone(),
             file_bytes: spooled.bytes,
         });
+        self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)
+    }
+
+    async fn commit(&self, request: CommitmentRequest) -> DimseStatus {
+        self.asked.lock().unwrap().push(request);
         self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)
     }
 
@@ -89,6 +95,7 @@ impl Node {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: true,
             spool: folder.path().join("spool"),
             limits: Limits::default(),
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),

@@ -122,6 +122,7 @@ async fn every_answer_fits_the_document() {
     seed::delivered_study(&node).await;
     seed::received(&node, "1.2.4", "1.2.4.1", super::START).await;
     seed::dead_job(&node, JobKind::Predict, "1.2.4", "1.2.4.1").await;
+    let commitment = seed::commitment(&node).await;
     let document = openapi::document();
     let refused = node.get("/api/v1/deliveries?state=refused").await.json();
     let refused = refused["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -131,8 +132,9 @@ async fn every_answer_fits_the_document() {
             "/api/v1/instances/{uid}" => FRONTAL,
             _ => STUDY,
         };
+        let id = if route.path.contains("/commitments/") { &commitment } else { &refused };
         let operation = &document["paths"][route.path][route.method];
-        let target = route.path.replace("{uid}", uid).replace("{id}", &refused);
+        let target = route.path.replace("{uid}", uid).replace("{id}", id);
         let good = node.with_token(route.method, &target).await;
         assert_eq!(good.status, route.status, "{target}: {good:?}");
         check(&good, operation, &document, &target);
@@ -143,7 +145,7 @@ async fn every_answer_fits_the_document() {
             check(&node.call(route.method, &target, None).await, operation, &document, &target);
         }
         if route.problems.contains(&404) {
-            let missing = node.with_token(route.method, &target.replace(uid, "9.9").replace(&refused, "x")).await;
+            let missing = node.with_token(route.method, &target.replace(uid, "9.9").replace(id, "x")).await;
             assert_eq!(missing.status, 404, "{target}");
             check(&missing, operation, &document, &target);
         }

@@ -1,6 +1,7 @@
 //! Rows as a running node would have written them. The header holds what must never leave.
 
 use super::{Node, START};
+use crate::store::commitments::{self, NewCommitment, Recorded};
 use crate::store::events::{self, EventKind};
 use crate::store::instances::InstanceRow;
 use crate::store::jobs::{JobKind, NewJob};
@@ -8,6 +9,7 @@ use crate::store::predictions::PredictionRow;
 use crate::store::results::ResultRow;
 use crate::store::variants::VariantRow;
 use crate::store::{Tx, deliveries, instances, jobs, predictions, results, studies, variants};
+use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::gate::{SkipReason, ViewFound};
 use centinela_domain::job::{JobState, MAX_ATTEMPTS};
@@ -54,6 +56,7 @@ pub fn instance(study: &str, sop: &str, at: i64, skip: Option<&SkipReason>) -> I
         chest: Some(true),
         skip: skip.map(|reason| serde_json::to_string(reason).unwrap()),
         unknowns: "[\"age\"]".to_owned(),
+        deleted_at: None,
     }
 }
 
@@ -156,6 +159,7 @@ async fn variant(tx: &mut Tx) {
         received_at: START + 1_000,
         state: "pending".to_owned(),
         reason: None,
+        deleted_at: None,
     };
     variants::insert(tx, &row).await.unwrap();
     variants::judge(tx, "variant-1", "quarantined", "pixels differ").await.unwrap();
@@ -195,4 +199,24 @@ async fn attempt(tx: &mut Tx, destination: &str, state: DeliveryState, status: u
     deliveries::record(tx, &claimed[0].id, &record, at).await.unwrap();
     let kind = if status == 0 { EventKind::Delivered } else { EventKind::DeliveryRefused };
     event(tx, at, Some(REPORT), kind, json!({ "destination": destination })).await;
+}
+
+/// A request for storage commitment that is checked and waits for its peer; gives its identifier.
+pub async fn commitment(node: &Node) -> String {
+    let reference = |sop| Reference { sop_class: Uid::parse("1.2").unwrap(), sop_instance: Uid::parse(sop).unwrap() };
+    let references = [reference(FRONTAL), reference("9.9")];
+    let new = NewCommitment {
+        transaction_uid: "1.2.3.99",
+        calling: "XRAY",
+        called: "CENTINELA",
+        peer: "10.0.0.7",
+        association: "a",
+        references: &references,
+    };
+    let mut tx = node.app.db.write().await.unwrap();
+    assert!(matches!(commitments::record(&mut tx, &new, START).await.unwrap(), Recorded::New(_)));
+    let row = commitments::claim(&mut tx, "XRAY", START, 1_000).await.unwrap().unwrap();
+    assert!(commitments::checked(&mut tx, &row, &[0, 0x0112], START + 1).await.unwrap());
+    tx.commit().await.unwrap();
+    row.id
 }

@@ -55,6 +55,7 @@ impl Pacs {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: false,
             spool: folder.join("spool"),
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),

@@ -51,6 +51,12 @@ impl Home {
         self
     }
 
+    /// The same home with other peers, from the next start on.
+    pub fn with_peers(mut self, peers: &[Peer]) -> Self {
+        self.peers = peers.to_vec();
+        self
+    }
+
     /// Uses the test instrument with known maps instead of the demonstrator.
     pub fn synthetic_map(self) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/test-synthetic-map-1.0.0");

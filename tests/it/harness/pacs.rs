@@ -66,6 +66,7 @@ impl Pacs {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: false,
             spool: spool.path().to_owned(),
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),
