@@ -122,6 +122,8 @@ pub struct App {
     pub work: Bell,
     /// Rings when a delivery was scheduled.
     pub outbox: Bell,
+    /// Rings when a film was refused for want of space.
+    pub room: Bell,
     /// Rings when storage commitment was asked for.
     pub asked: Bell,
     /// Associations on which commitment can be reported.
@@ -186,6 +188,7 @@ impl App {
             clock,
             work: Bell::local(),
             outbox: Bell::local(),
+            room: Bell::local(),
             asked: Bell::local(),
             channels: Channels::default(),
             node,

@@ -17,6 +17,7 @@ pub mod delivery;
 pub mod failpoint;
 pub mod ingest;
 pub mod queue;
+pub mod retention;
 pub mod store;
 pub mod telemetry;
 pub mod verdict;

@@ -39,6 +39,9 @@ alter table instance add column deleted_at bigint;
 alter table instance add column purged_at bigint;
 alter table variant add column deleted_at bigint;
 alter table variant add column purged_at bigint;
+-- A check found that the bytes are not what was received: the same film sent again takes their place.
+alter table instance add column damaged_at bigint;
+alter table variant add column damaged_at bigint;
 create index instance_unpurged on instance (deleted_at) where deleted_at is not null and purged_at is null;
 create index variant_unpurged on variant (deleted_at) where deleted_at is not null and purged_at is null;
 create index study_settled on study (last_at) where state in ('analyzed', 'skipped', 'failed');

@@ -1,6 +1,7 @@
 //! The compare job: other bytes under a known SOP Instance UID. The same pixels of the same patient
 //! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
 
+use super::quarantine;
 use crate::app::App;
 use crate::store::Tx;
 use crate::store::events::{self, EventKind};
@@ -25,8 +26,15 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         let first = instances::find(&mut tx, &variant.sop_instance).await?.context("the first instance is gone")?;
         (variant, first)
     };
-    let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
-    let found = tokio::task::spawn_blocking(move || compare(&a, &b)).await?;
+    if variant.resolution.as_deref() == Some("take_second") {
+        return quarantine::take_second(app, job, &first, &variant).await;
+    }
+    let found = if first.deleted_at.is_some() {
+        Found::Different("the first bytes were deleted by retention: there is nothing to compare with")
+    } else {
+        let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
+        tokio::task::spawn_blocking(move || compare(&a, &b)).await?
+    };
     let (state, kind, reason) = match &found {
         Found::Same => ("variant", EventKind::VariantAccepted, "the same pixels of the same patient and study"),
         Found::Whole(_) => ("variant", EventKind::VariantAccepted, "whole, where the first was damaged: it took over"),

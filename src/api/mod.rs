@@ -16,6 +16,7 @@ mod models;
 mod openapi;
 mod peers;
 mod problem;
+mod quarantine;
 mod query;
 mod routes;
 mod rows;

@@ -3,11 +3,13 @@
 use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
     DeliveryList, DeliverySummary, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage, StudyRetry,
+    VariantSummary,
 };
 use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
+use super::quarantine::QuarantineList;
 use super::query::{Kind, Param};
 use super::schema::Schema;
-use super::{commitments, deliveries, health, instances, jobs, models, openapi, peers, studies};
+use super::{commitments, deliveries, health, instances, jobs, models, openapi, peers, quarantine, studies};
 use crate::app::App;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
@@ -73,6 +75,8 @@ const COMMITMENTS: &[Param] = &[
     LIMIT,
 ];
 
+const QUARANTINE: &[Param] = &[LIMIT];
+
 /// All routes.
 pub fn all() -> Vec<Route> {
     vec![
@@ -106,6 +110,15 @@ pub fn all() -> Vec<Route> {
             .problems(&[404]),
         Route::post("/api/v1/commitments/{id}/retry", "Check and report once more now", commitments::retry)
             .gives::<CommitmentSummary>()
+            .problems(&[404, 409]),
+        Route::get("/api/v1/quarantine", "Instances that wait for a decision, the oldest first", quarantine::list)
+            .takes(QUARANTINE)
+            .gives::<QuarantineList>(),
+        Route::post("/api/v1/quarantine/{id}/keep-first", "Leave the first in its place", quarantine::keep_first)
+            .gives::<VariantSummary>()
+            .problems(&[404, 409]),
+        Route::post("/api/v1/quarantine/{id}/take-second", "Put the second in its place", quarantine::take_second)
+            .gives::<VariantSummary>()
             .problems(&[404, 409]),
         Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
         Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),

@@ -9,6 +9,7 @@ use crate::commitment;
 use crate::config::{Called, Callers, Config};
 use crate::delivery;
 use crate::ingest::{self, Ingest};
+use crate::retention;
 use crate::telemetry;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
@@ -98,6 +99,9 @@ impl Running {
         }
         if has(Role::Delivery) {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
+        }
+        if has(Role::Scp) || has(Role::Worker) {
+            roles.spawn(named("retention", retention::run(Arc::clone(&app), stop.clone())));
         }
         if has(Role::Scp) {
             roles.spawn(named("commitment", commitment::run(Arc::clone(&app), stop.clone())));

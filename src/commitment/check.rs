@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::failpoint;
 use crate::store::commitments::{self, AttemptRecord, CommitmentRow, ReferenceRow};
 use crate::store::events::{self, EventKind};
-use crate::store::{instances, variants};
+use crate::store::{instances, retention, variants};
 use anyhow::Result;
 use centinela_domain::commitment::FailureReason;
 use centinela_domain::delivery::next_attempt;
@@ -36,13 +36,6 @@ pub async fn run(app: &Arc<App>, row: &CommitmentRow, stop: &CancellationToken) 
     let mut tx = app.db.write().await?;
     if !commitments::checked(&mut tx, row, &outcomes, now).await? {
         return Ok(());
-    }
-    // What retention has deleted since it was looked at must not be promised.
-    for (reference, outcome) in references.iter().zip(&outcomes) {
-        let kept = *outcome == 0;
-        if kept && instances::find(&mut tx, &reference.sop_instance).await?.is_none_or(|i| i.deleted_at.is_some()) {
-            commitments::take_back(&mut tx, &reference.sop_instance).await?;
-        }
     }
     let detail = json!({
         "commitment": row.id, "transaction": row.transaction_uid, "calling": row.calling,
@@ -100,20 +93,26 @@ async fn outcome(app: &Arc<App>, reference: &ReferenceRow) -> Result<Option<Fail
             })
         });
         if let Err(error) = verified.await? {
-            return damaged(app, reference, &first.study_uid, &error).await.map(Some);
+            return damaged(app, reference, (&first.study_uid, &blob), &error).await.map(Some);
         }
     }
     Ok(None)
 }
 
 /// Tells of damage, unless retention took the bytes while we looked.
-async fn damaged(app: &App, reference: &ReferenceRow, study: &str, error: &anyhow::Error) -> Result<FailureReason> {
+async fn damaged(
+    app: &App,
+    reference: &ReferenceRow,
+    (study, blob): (&str, &str),
+    error: &anyhow::Error,
+) -> Result<FailureReason> {
     let sop = reference.sop_instance.as_str();
     let mut tx = app.db.write().await?;
     if instances::find(&mut tx, sop).await?.is_none_or(|row| row.deleted_at.is_some()) {
         return Ok(FailureReason::NO_SUCH_INSTANCE);
     }
     tracing::error!(sop.instance = sop, "the bytes of a film are damaged; have its sender send it again: {error:#}");
+    retention::mark_damaged(&mut tx, blob, app.clock.now()).await?;
     let detail = json!({ "error": error.root_cause().to_string() });
     events::append(&mut tx, app.clock.now(), Some(study), Some(sop), EventKind::BytesDamaged, detail).await?;
     tx.commit().await?;

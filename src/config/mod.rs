@@ -55,6 +55,7 @@ pub struct Dicom {
     pub max_pdu: u32,
     pub max_instance: u64,
     pub idle_timeout: u64,
+    pub conflicts: Conflicts,
 }
 
 /// Who may call.
@@ -75,6 +76,16 @@ pub enum Called {
     Own,
     /// Every one.
     Any,
+}
+
+/// What to do with other bytes under a known SOP Instance UID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conflicts {
+    /// Keep them beside the first, answer success, compare later.
+    Keep,
+    /// Answer 0x0111 and keep nothing.
+    Refuse,
 }
 
 /// `[study]`
@@ -100,14 +111,30 @@ impl Study {
 pub struct Storage {
     pub data_dir: PathBuf,
     pub min_free: u64,
+    pub keep_days: f64,
+    pub keep_min: f64,
     pub database: String,
+}
+
+impl Storage {
+    /// Free bytes below which films are deleted before `keep_days`: well before new ones are refused.
+    #[must_use]
+    pub const fn low_space(&self) -> u64 {
+        self.min_free.saturating_mul(2)
+    }
 }
 
 // The database URL may hold a password.
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let database = if self.database.is_empty() { "sqlite" } else { "postgres (redacted)" };
-        write!(f, "Storage {{ data_dir: {:?}, min_free: {}, database: {database} }}", self.data_dir, self.min_free)
+        f.debug_struct("Storage")
+            .field("data_dir", &self.data_dir)
+            .field("min_free", &self.min_free)
+            .field("keep_days", &self.keep_days)
+            .field("keep_min", &self.keep_min)
+            .field("database", &database)
+            .finish()
     }
 }
 
@@ -308,6 +335,13 @@ fn check(settings: &Settings, problems: &mut Vec<String>) {
     }
     if settings.storage.data_dir.as_os_str().is_empty() {
         problems.push("[storage] data_dir is empty: name a folder".into());
+    }
+    let (days, least) = (settings.storage.keep_days, settings.storage.keep_min);
+    if !(0.0..=36_500.0).contains(&days) {
+        problems.push(format!("[storage] keep_days = {days}: give days between 0 and 36500; 0 keeps films for ever"));
+    }
+    if least.is_nan() || least < 0.0 || (days > 0.0 && least > days) {
+        problems.push(format!("[storage] keep_min = {least}: give days between 0 and keep_days ({days})"));
     }
     let url = &settings.storage.database;
     if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {

@@ -6,18 +6,20 @@ mod error;
 
 use crate::app::{App, Counters};
 use crate::blob::{self, hex};
+use crate::config::Conflicts;
 use crate::failpoint;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, NewJob};
 use crate::store::variants::{self, VariantRow};
-use crate::store::{Tx, new_id, studies};
+use crate::store::{Tx, new_id, retention, studies};
 use crate::verdict::judge;
 use centinela_domain::evidence::SourceImage;
 use centinela_domain::gate::{Decision, SkipReason};
 use centinela_domain::header;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::study::{StudyState, quiet_until};
+use centinela_domain::uid::Uid;
 use centinela_scp::{
     AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, StoreHandler, StoreRequest,
 };
@@ -49,6 +51,7 @@ impl Ingest {
         if source.header.sop_instance != request.sop_instance || source.header.sop_class != request.sop_class {
             return Err(IngestError::Mismatch);
         }
+        self.refuse_conflict(&request, &spooled.sha256).await?;
         // The key follows from the content: a repeated attempt after a crash meets its own file.
         let digest = hex(&Sha256::digest(format!("{}\u{1f}{}", request.sop_instance, spooled.sha256)));
         let key = blob::key("instances", &digest, "dcm");
@@ -79,6 +82,7 @@ impl Ingest {
             skip: None,
             unknowns: String::new(),
             deleted_at: None,
+            damaged_at: None,
         };
         let mut tx = app.db.write().await?;
         record(&mut tx, app, row, &source).await?;
@@ -92,11 +96,26 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// With `[dicom] conflicts = "refuse"`: other bytes under a known UID end here, before anything
+    /// of them is kept.
+    async fn refuse_conflict(&self, request: &StoreRequest, digest: &str) -> Result<(), IngestError> {
+        if self.app.config.settings.dicom.conflicts == Conflicts::Keep {
+            return Ok(());
+        }
+        let mut tx = self.app.db.read().await?;
+        match instances::find(&mut tx, request.sop_instance.as_str()).await? {
+            Some(first) if first.sha256 != digest => Err(IngestError::Conflict),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Writes the rows of one instance: new, seen before, or other bytes under a known UID.
 async fn record(tx: &mut Tx, app: &App, mut row: InstanceRow, source: &SourceImage) -> Result<(), IngestError> {
     let (now, sop) = (row.received_at, row.sop_instance.clone());
     if let Some(first) = instances::find(tx, &sop).await? {
-        return repeated(tx, &row, &first).await;
+        return repeated(tx, app, &row, &first).await;
     }
     let until = quiet_until(now, app.config.settings.study.quiet_ms());
     let verdict = judge(tx, app, &source.header).await?;
@@ -141,8 +160,11 @@ async fn record(tx: &mut Tx, app: &App, mut row: InstanceRow, source: &SourceIma
 }
 
 /// The UID is known: the same bytes are no new work, other bytes are kept beside the first.
-async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result<(), IngestError> {
+async fn repeated(tx: &mut Tx, app: &App, row: &InstanceRow, first: &InstanceRow) -> Result<(), IngestError> {
     let (now, sop, study) = (row.received_at, &row.sop_instance, &first.study_uid);
+    if let Some(former) = retention::restore(tx, sop, &row.sha256, &row.blob).await? {
+        return restored(tx, app, row, first, &former).await;
+    }
     if first.sha256 == row.sha256 {
         let detail = json!({ "calling": row.calling });
         events::append(tx, now, Some(study), Some(sop), EventKind::Duplicate, detail).await?;
@@ -160,13 +182,44 @@ async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result
         state: "pending".to_owned(),
         reason: None,
         deleted_at: None,
+        resolution: None,
+        resolved_at: None,
     };
+    if app.config.settings.dicom.conflicts == Conflicts::Refuse {
+        // Two at once: the second met the first only here. Its file has a name of its own.
+        app.blobs.remove(&row.blob).map_err(IngestError::Blob)?;
+        return Err(IngestError::Conflict);
+    }
     if variants::insert(tx, &variant).await? {
         let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
         events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
         let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
         jobs::enqueue(tx, &job, now).await?;
     }
+    Ok(())
+}
+
+/// Retention had deleted these bytes, or a check had found them damaged: they are kept again, and
+/// nothing is analysed again.
+async fn restored(
+    tx: &mut Tx,
+    app: &App,
+    row: &InstanceRow,
+    first: &InstanceRow,
+    former: &str,
+) -> Result<(), IngestError> {
+    // Retention may have removed the file between its arrival and this transaction: no success then.
+    if !app.blobs.has(&row.blob).map_err(IngestError::Blob)? {
+        return Err(IngestError::Blob(anyhow::anyhow!("the file was just being deleted by retention")));
+    }
+    if former != row.blob {
+        app.blobs.remove(former).map_err(IngestError::Blob)?;
+    }
+    let (now, study) = (row.received_at, Uid::parse(&first.study_uid).map_err(anyhow::Error::from)?);
+    // The age counts from now on.
+    studies::touch(tx, &study, now, quiet_until(now, app.config.settings.study.quiet_ms())).await?;
+    let detail = json!({ "calling": row.calling, "bytes": row.bytes });
+    events::append(tx, now, Some(&first.study_uid), Some(&row.sop_instance), EventKind::FilmRestored, detail).await?;
     Ok(())
 }
 
@@ -177,6 +230,7 @@ impl StoreHandler for Ingest {
             Ok(free) if free >= least => Ok(()),
             Ok(free) => {
                 tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free");
+                self.app.room.ring();
                 Counters::add(&self.app.counters.instances_refused, 1);
                 Err(DimseStatus::OUT_OF_RESOURCES)
             }

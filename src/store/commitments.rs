@@ -169,22 +169,32 @@ pub async fn references(tx: &mut Tx, id: &str) -> Result<Vec<ReferenceRow>> {
         .bind(id).fetch_all(c).await?))
 }
 
-/// Records the check, with one outcome for each reference; the report is due now. False if the
-/// transaction was asked for again meanwhile: then nothing of the caller's transaction may be kept.
+/// Records the check, with one outcome for each reference; the report is due now. What retention has
+/// deleted since it was looked at fails after all. False if the transaction was asked for again
+/// meanwhile: then nothing of the caller's transaction may be kept.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn checked(tx: &mut Tx, row: &CommitmentRow, outcomes: &[i64], now: UnixMs) -> Result<bool> {
-    let failed = i64::try_from(outcomes.iter().filter(|outcome| **outcome != 0).count())?;
     let done = on!(tx, c => sqlx::query(
-        "update commitment set state = 'reporting', checked_at = $3, failed = $4, next_at = $3, lease_until = null \
+        "update commitment set state = 'reporting', checked_at = $3, next_at = $3, lease_until = null \
          where id = $1 and state = 'checking' and lease_until = $2")
-        .bind(&row.id).bind(row.lease_until).bind(now).bind(failed).execute(c).await?.rows_affected());
-    for (position, outcome) in outcomes.iter().enumerate() {
+        .bind(&row.id).bind(row.lease_until).bind(now).execute(c).await?.rows_affected());
+    on!(tx, c => sqlx::query("update commitment_reference set outcome = 0 where commitment = $1")
+        .bind(&row.id).execute(c).await?.rows_affected());
+    for (position, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| **outcome != 0) {
         on!(tx, c => sqlx::query(
             "update commitment_reference set outcome = $3 where commitment = $1 and position = $2")
             .bind(&row.id).bind(i64::try_from(position)?).bind(outcome).execute(c).await?.rows_affected());
     }
+    on!(tx, c => sqlx::query(
+        "update commitment_reference set outcome = $2 where commitment = $1 and outcome = 0 and sop_instance in \
+         (select sop_instance from instance where deleted_at is not null)")
+        .bind(&row.id).bind(i64::from(FailureReason::NO_SUCH_INSTANCE.0)).execute(c).await?.rows_affected());
+    on!(tx, c => sqlx::query(
+        "update commitment set failed = (select count(*) from commitment_reference r \
+         where r.commitment = commitment.id and r.outcome <> 0) where id = $1")
+        .bind(&row.id).execute(c).await?.rows_affected());
     Ok(done == 1)
 }
 

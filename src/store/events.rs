@@ -62,6 +62,14 @@ pub enum EventKind {
     CommitmentUndeliverable,
     /// The bytes of a film are not what was received.
     BytesDamaged,
+    /// Somebody decided about a quarantined instance.
+    QuarantineResolved,
+    /// The order to take the second could not be carried out.
+    QuarantineKept,
+    /// Retention deleted the bytes of films.
+    FilmsDeleted,
+    /// A deleted or damaged film came again: its bytes are back.
+    FilmRestored,
 }
 
 impl EventKind {
@@ -96,6 +104,10 @@ impl EventKind {
             Self::CommitmentRefused => "commitment_refused",
             Self::CommitmentUndeliverable => "commitment_undeliverable",
             Self::BytesDamaged => "bytes_damaged",
+            Self::QuarantineResolved => "quarantine_resolved",
+            Self::QuarantineKept => "quarantine_kept",
+            Self::FilmsDeleted => "films_deleted",
+            Self::FilmRestored => "film_restored",
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod instances;
 pub mod jobs;
 pub mod predictions;
 pub mod results;
+pub mod retention;
 pub mod settings;
 pub mod studies;
 pub mod tokens;

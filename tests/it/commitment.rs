@@ -275,9 +275,26 @@ fn one_flipped_byte_is_not_committed_and_sending_again_heals_it() {
     assert_eq!(answer["report"]["failed"][&film.sop], 0x0110, "gone: {answer:#}");
     let timeline = node.study(&film.study).unwrap()["timeline"].clone();
     assert!(timeline.as_array().unwrap().iter().any(|e| e["kind"] == "bytes_damaged"), "{timeline:#}");
+    let instance = || node.get(&format!("/api/v1/instances/{}", film.sop));
+    assert!(instance()["damaged_at"].is_string());
     must_push(node.dicom, &film);
+    assert!(instance()["damaged_at"].is_null());
     let answer = ask(node.dicom, "1.2.3.57", "30", &class, &[&film.sop]).unwrap();
     assert_eq!(answer["report"]["committed"], json!([film.sop]), "{answer:#}");
+}
+
+#[test]
+fn a_film_deleted_by_retention_is_not_there_any_more() {
+    let home = Home::new(&[]).set("CENTINELA__STORAGE__KEEP_DAYS", "0.00003").set("CENTINELA__STORAGE__KEEP_MIN", "0");
+    let node = home.start();
+    let film = fixture("dx_normal");
+    must_push(node.dicom, &film);
+    until("the film is deleted", || {
+        let instance = node.get(&format!("/api/v1/instances/{}", film.sop));
+        instance["deleted_at"].as_str().map(drop)
+    });
+    let answer = ask(node.dicom, "1.2.3.70", "30", DX, &[&film.sop]).unwrap();
+    assert_eq!(answer["report"]["failed"][&film.sop], 0x0112, "{answer:#}");
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod outage;
 mod phantoms;
 mod privacy;
 mod pynetdicom;
+mod quarantine;
+mod retention;
 mod revisions;
 mod skipped;
 mod store_contract;

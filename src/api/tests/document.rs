@@ -123,6 +123,7 @@ async fn every_answer_fits_the_document() {
     seed::received(&node, "1.2.4", "1.2.4.1", super::START).await;
     seed::dead_job(&node, JobKind::Predict, "1.2.4", "1.2.4.1").await;
     let commitment = seed::commitment(&node).await;
+    seed::second_quarantined(&node).await;
     let document = openapi::document();
     let refused = node.get("/api/v1/deliveries?state=refused").await.json();
     let refused = refused["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -132,7 +133,12 @@ async fn every_answer_fits_the_document() {
             "/api/v1/instances/{uid}" => FRONTAL,
             _ => STUDY,
         };
-        let id = if route.path.contains("/commitments/") { &commitment } else { &refused };
+        let id = match route.path {
+            path if path.contains("/commitments/") => commitment.as_str(),
+            path if path.contains("/quarantine/{id}/keep") => "variant-1",
+            path if path.contains("/quarantine/{id}/take") => "variant-2",
+            _ => refused.as_str(),
+        };
         let operation = &document["paths"][route.path][route.method];
         let target = route.path.replace("{uid}", uid).replace("{id}", id);
         let good = node.with_token(route.method, &target).await;

@@ -57,6 +57,7 @@ pub fn instance(study: &str, sop: &str, at: i64, skip: Option<&SkipReason>) -> I
         skip: skip.map(|reason| serde_json::to_string(reason).unwrap()),
         unknowns: "[\"age\"]".to_owned(),
         deleted_at: None,
+        damaged_at: None,
     }
 }
 
@@ -108,7 +109,7 @@ async fn write_study(tx: &mut Tx) {
     event(tx, START + 400, Some(LATERAL), EventKind::Received, json!({ "calling": "XRAY" })).await;
     event(tx, START + 400, Some(LATERAL), EventKind::ImageSkipped, json!({ "reason": "view" })).await;
     score(tx).await;
-    variant(tx).await;
+    variant(tx, "variant-1", "99").await;
     let closed = studies::close_due(tx, START + 5_500).await.unwrap();
     assert_eq!(closed, [(STUDY.to_owned(), 1)]);
     event(tx, START + 5_500, None, EventKind::StudyClosed, json!({ "revision": 1 })).await;
@@ -147,11 +148,18 @@ async fn score(tx: &mut Tx) {
     event(tx, START + 900, Some(FRONTAL), EventKind::Predicted, detail).await;
 }
 
-async fn variant(tx: &mut Tx) {
+/// One more instance in quarantine.
+pub async fn second_quarantined(node: &Node) {
+    let mut tx = node.app.db.write().await.unwrap();
+    variant(&mut tx, "variant-2", "77").await;
+    tx.commit().await.unwrap();
+}
+
+async fn variant(tx: &mut Tx, id: &str, digest: &str) {
     let row = VariantRow {
-        id: "variant-1".to_owned(),
+        id: id.to_owned(),
         sop_instance: FRONTAL.to_owned(),
-        sha256: "99".repeat(32),
+        sha256: digest.repeat(32),
         transfer_syntax: "1.2.840.10008.1.2.4.90".to_owned(),
         blob: "instances/99/99.dcm".to_owned(),
         bytes: 500,
@@ -160,9 +168,11 @@ async fn variant(tx: &mut Tx) {
         state: "pending".to_owned(),
         reason: None,
         deleted_at: None,
+        resolution: None,
+        resolved_at: None,
     };
     variants::insert(tx, &row).await.unwrap();
-    variants::judge(tx, "variant-1", "quarantined", "pixels differ").await.unwrap();
+    variants::judge(tx, id, "quarantined", "pixels differ").await.unwrap();
 }
 
 async fn report(tx: &mut Tx) {
