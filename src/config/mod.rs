@@ -117,10 +117,10 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// Free bytes below which films are deleted before `keep_days`: well before new ones are refused.
+    /// Free bytes below which films are deleted before `keep_days`: well before anybody is refused.
     #[must_use]
     pub const fn low_space(&self) -> u64 {
-        self.min_free.saturating_mul(2)
+        self.min_free.saturating_mul(3)
     }
 }
 

@@ -68,5 +68,5 @@ fn the_least_age_is_no_more_than_the_age() {
     let refused = load("[storage]\nkeep_days = 2\nkeep_min = 3\n", NODE, &[]).unwrap_err().to_string();
     assert!(refused.contains("keep_min = 3") && refused.contains("keep_days (2)"), "{refused}");
     let config = load("[storage]\nkeep_days = 0\nkeep_min = 3\nmin_free = 5\n", NODE, &[]).unwrap();
-    assert_eq!(config.settings.storage.low_space(), 10);
+    assert_eq!(config.settings.storage.low_space(), 15);
 }
