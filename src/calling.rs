@@ -28,5 +28,9 @@ pub fn remote(peer: &Peer) -> Result<Remote> {
     let (Some(host), Some(port)) = (&peer.host, peer.port) else {
         bail!("peer {:?} has no host and port in ae-titles.toml", peer.name);
     };
-    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port })
+    let tls = peer.tls.as_ref().and_then(|tls| tls.connector.clone());
+    if peer.tls.is_some() && tls.is_none() {
+        bail!("peer {:?}: its certificates were not loaded", peer.name);
+    }
+    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port, tls })
 }

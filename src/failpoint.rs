@@ -7,6 +7,7 @@
 /// Every failpoint, in the order in which a study passes them.
 pub const ALL: &[&str] = &[
     "ingest.spooled",
+    "blob.renamed",
     "ingest.blob_durable",
     "ingest.row_written",
     "ingest.committed",

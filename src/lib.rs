@@ -13,6 +13,7 @@ pub mod cli;
 pub mod clock;
 pub mod commitment;
 pub mod config;
+pub mod credentials;
 pub mod delivery;
 pub mod failpoint;
 pub mod ingest;

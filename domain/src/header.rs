@@ -9,8 +9,11 @@ mod index;
 
 use crate::evidence::SourceImage;
 use crate::gate::SkipReason;
-use crate::scan::{self, ScanError};
+use crate::scan::{self, Encoding, ScanError};
 use crate::uid::UidError;
+
+/// Enough of any file for its header: identifiers and modality stand in its first kilobytes.
+pub const START: usize = 8 << 20;
 
 /// Why a header cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,11 +87,28 @@ pub fn read_damaged(part10: &[u8]) -> Result<(SourceImage, Option<ScanError>), H
 /// As [`read_damaged`].
 pub fn read_dataset(data: &[u8], transfer_syntax: &str) -> Result<(SourceImage, Option<ScanError>), HeaderError> {
     let (encoding, bytes) = scan::open(data, transfer_syntax)?;
+    build(&bytes, encoding, false)
+}
+
+/// As [`read_damaged`], for the start of a file, of at most [`START`] bytes: memory does not follow
+/// the size of the file, nor what a deflated data set inflates to. `whole` tells whether the start
+/// is the whole file. Of a cut header every whole element of the top level counts.
+///
+/// # Errors
+/// As [`read_damaged`].
+pub fn read_start(start: &[u8], whole: bool) -> Result<(SourceImage, Option<ScanError>), HeaderError> {
+    let file = scan::part10(start)?;
+    let (encoding, bytes, whole) = scan::open_start(file.dataset, &file.transfer_syntax, whole, START)?;
+    build(&bytes, encoding, !whole)
+}
+
+fn build(bytes: &[u8], encoding: Encoding, cut: bool) -> Result<(SourceImage, Option<ScanError>), HeaderError> {
     let mut declared = dataset::Declared::default();
-    let walked = scan::walk(&bytes, encoding, &mut |token| declared.look(&token));
+    let walked = scan::walk(bytes, encoding, &mut |token| declared.look(&token));
     let sound = match (walked.error, walked.pixels_at) {
-        (None, _) => &bytes[..],
+        (None, _) => bytes,
         (Some(_), Some(at)) => &bytes[..at],
+        (Some(ScanError::Truncated(_)), None) if cut => &bytes[..walked.complete],
         (Some(error), None) => return Err(error.into()),
     };
     let mut builder = dataset::Builder::new(&declared);

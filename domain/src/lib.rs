@@ -7,6 +7,7 @@
 //! [`delivery`], [`commitment`]).
 
 pub mod ae;
+pub mod calendar;
 pub mod code;
 pub mod commitment;
 pub mod delivery;

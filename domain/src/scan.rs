@@ -157,12 +157,56 @@ pub(crate) fn open<'a>(data: &'a [u8], transfer_syntax: &str) -> Result<(Encodin
     Ok((encoding, if deflated { Cow::Owned(inflate(data)?) } else { Cow::Borrowed(data) }))
 }
 
+/// As [`open`], for the start of a data set: inflates at most `most` bytes. Also tells whether the
+/// bytes are the whole data set; `whole` says whether `data` is.
+pub(crate) fn open_start<'a>(
+    data: &'a [u8],
+    transfer_syntax: &str,
+    whole: bool,
+    most: usize,
+) -> Result<(Encoding, Cow<'a, [u8]>, bool), ScanError> {
+    let (encoding, deflated) = Encoding::of(transfer_syntax);
+    if !deflated {
+        return Ok((encoding, Cow::Borrowed(data), whole));
+    }
+    let mut bytes = Vec::with_capacity(most);
+    let read = DeflateDecoder::new(data).take(most as u64).read_to_end(&mut bytes);
+    // A cut stream ends in an error; what came before it is good.
+    if bytes.is_empty() || (read.is_err() && whole) {
+        return Err(ScanError::Inflate);
+    }
+    let ended = whole && bytes.len() < most;
+    Ok((encoding, Cow::Owned(bytes), ended))
+}
+
+/// As [`scan`], where the caller knows how long the data set may be: a deflated one that is longer
+/// is not inflated further.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_within<'a>(data: &'a [u8], transfer_syntax: &str, most: u64) -> Result<Scanned<'a>, ScanError> {
+    let (encoding, deflated) = Encoding::of(transfer_syntax);
+    if !deflated {
+        return scan(data, transfer_syntax);
+    }
+    let bytes = inflate_within(data, most.min(INFLATED_MAX))?;
+    let walked = walk(&bytes, encoding, &mut |_| {});
+    match walked.error {
+        Some(error) => Err(error),
+        None => Ok(Scanned { encoding, pixels: walked.pixels, elements: walked.elements, bytes: Cow::Owned(bytes) }),
+    }
+}
+
 /// Inflates a deflated data set (PS3.5 section A.5) within the limits.
 ///
 /// # Errors
 /// [`ScanError::Inflate`] or [`ScanError::InflatedTooLarge`].
 pub fn inflate(data: &[u8]) -> Result<Vec<u8>, ScanError> {
     let limit = (data.len() as u64).saturating_mul(INFLATED_RATIO).clamp(INFLATED_FREE, INFLATED_MAX);
+    inflate_within(data, limit)
+}
+
+fn inflate_within(data: &[u8], limit: u64) -> Result<Vec<u8>, ScanError> {
     let mut bytes = Vec::new();
     DeflateDecoder::new(data).take(limit + 1).read_to_end(&mut bytes).map_err(|_| ScanError::Inflate)?;
     if bytes.len() as u64 > limit {

@@ -1,21 +1,34 @@
 //! A minimal C-STORE sender: `send AE HOST PORT FILES...`, or only C-ECHO without files
-//! (PS3.4 annexes A and B). Data sets are sent as the files hold them.
+//! (PS3.4 annexes A and B). Data sets are sent as the files hold them. With DICOM TLS:
+//! `send AE HOST PORT --tls CA [--own CERTIFICATE KEY] FILES...` (PEM files).
 #![expect(clippy::print_stdout, reason = "a command line program")]
 
 use centinela_domain::ae::AeTitle;
 use centinela_domain::uid::Uid;
-use centinela_scp::{ProposedContext, Remote, Requestor, RequestorOptions, part10_parts};
+use centinela_scp::{ConnectorFiles, ProposedContext, Remote, Requestor, RequestorOptions, TlsConnector, part10_parts};
 use std::error::Error;
 use std::time::Duration;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let remote = Remote {
+    let mut arguments = std::env::args().skip(1).peekable();
+    let mut remote = Remote {
         ae_title: AeTitle::parse(&arguments.next().ok_or("AE is missing")?)?,
         host: arguments.next().ok_or("HOST is missing")?,
         port: arguments.next().ok_or("PORT is missing")?.parse()?,
+        tls: None,
     };
+    if arguments.next_if(|argument| argument == "--tls").is_some() {
+        let authorities = arguments.next().ok_or("CA is missing")?.into();
+        let own = match arguments.next_if(|argument| argument == "--own") {
+            Some(_) => {
+                let certificate = arguments.next().ok_or("CERTIFICATE is missing")?.into();
+                Some((certificate, arguments.next().ok_or("KEY is missing")?.into()))
+            }
+            None => None,
+        };
+        remote.tls = Some(TlsConnector::load(ConnectorFiles { authorities, own, server_name: None })?);
+    }
     let options = RequestorOptions {
         calling: AeTitle::parse("SEND")?,
         connect_timeout: Duration::from_secs(5),

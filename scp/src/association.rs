@@ -1,31 +1,40 @@
-//! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on, and the Verification
-//! and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes A and B). Storage
-//! commitment is in [`crate::commitment`].
+//! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on (see [`crate::state`]),
+//! and the Verification and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes
+//! A and B). Storage commitment is in [`crate::commitment`].
 //!
 //! Messages are served one after the other, as without an asynchronous operations window.
 
+use crate::admission::{Admission, Place};
 use crate::command::{COMMAND_LIMIT, CommandSet, field, response};
 use crate::commitment::Reports;
 use crate::handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,
 };
+use crate::identity;
 use crate::message::send_message;
 use crate::negotiation::{Context, Negotiated, Proposal, VERIFICATION};
+use crate::pace::Pace;
 use crate::part10::FileMeta;
 use crate::policy::Policy;
-use crate::rejection::Rejection;
-use crate::spool::SpoolWriter;
+use crate::rejection::{RefusalCause, Rejection};
+use crate::spool::{Blocks, SpoolWriter};
+use crate::state::Event;
+use crate::tls::Secured;
 use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::commitment;
 use centinela_domain::status::DimseStatus;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
+
+/// What is not wanted is read in pieces of this size.
+const THROWN_AWAY: usize = 16 * 1024;
 
 /// One connection and what is known of its peer.
 pub(crate) struct Association<H> {
@@ -33,10 +42,16 @@ pub(crate) struct Association<H> {
     pub(crate) handler: Arc<H>,
     pub(crate) id: AssociationId,
     pub(crate) peer: SocketAddr,
+    /// What is left of ARTIM for the A-ASSOCIATE-RQ.
+    pub(crate) opening: Duration,
+    /// What the TLS handshake told, if there was one.
+    pub(crate) secured: Option<Secured>,
     pub(crate) calling: Option<AeTitle>,
     pub(crate) called: Option<AeTitle>,
-    /// Permits for open associations, shared by all connections.
-    pub(crate) places: Arc<Semaphore>,
+    /// Empty blocks, shared by all connections.
+    pub(crate) blocks: Arc<Blocks>,
+    /// Places and rates, shared by all connections.
+    pub(crate) admission: Arc<Admission>,
     /// Cuts the association short.
     pub(crate) halt: CancellationToken,
 }
@@ -52,41 +67,84 @@ pub(crate) enum Ending {
 impl<H: StoreHandler> Association<H> {
     /// Serves the association until it ends. The caller tells the peer of a fault.
     pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &mut Wire<S>) -> Result<Ending, Fault> {
-        let limits = &self.policy.limits;
-        let (_, pdu) = wire.association_pdu(&[kind::ASSOCIATE_RQ], limits.request_bytes, limits.artim).await?;
+        let policy = Arc::clone(&self.policy);
+        let limits = &policy.limits;
+        // Sta2, under ARTIM.
+        let (_, pdu) = wire.association_pdu(limits.request_bytes, self.opening, Some(&self.admission)).await?;
         let proposal = Proposal::decode(&pdu)?;
+        drop(pdu);
+        // Sta3: nothing here waits for the peer.
         self.calling = proposal.calling.clone();
         self.called = proposal.called.clone();
-        let decision = proposal.answer(&self.policy, self.peer.ip()).and_then(|accepted| {
-            let place = self.places.clone().try_acquire_owned();
-            place.map(|place| (accepted, place)).map_err(|_| Rejection::LOCAL_LIMIT)
-        });
-        let ((negotiated, accept), _place): (_, OwnedSemaphorePermit) = match decision {
+        let decision = match self.decide(&proposal, &policy) {
+            Ok((negotiated, accept, place)) => {
+                self.prove(&proposal, accept).await.map(|accept| (negotiated, accept, place))
+            }
+            Err(cause) => Err(cause),
+        };
+        let (negotiated, accept, _place) = match decision {
             Ok(accepted) => accepted,
-            Err(rejection) => {
-                self.tell(AssociationChange::Rejected(rejection));
-                wire.send(&rejection.pdu(), self.policy.limits.stall).await?;
+            Err(cause) => {
+                wire.step(Event::Reject);
+                self.tell(AssociationChange::Refused { cause, claimed: proposal.claimed.clone() });
+                let rejection = cause.rejection().unwrap_or(Rejection::NO_REASON);
+                wire.send(&rejection.pdu(), limits.stall).await?;
                 return Ok(Ending::Rejected);
             }
         };
-        wire.establish(self.halt.clone());
-        wire.send(&accept, self.policy.limits.stall).await?;
+        drop(proposal);
+        wire.step(Event::Accept);
+        wire.establish(self.halt.clone(), Pace::new(limits.least_rate, limits.rate_window));
+        wire.send(&accept, limits.stall).await?;
+        drop(accept);
         self.tell(AssociationChange::Accepted {
             implementation_class_uid: negotiated.implementation_class_uid.clone(),
             implementation_version: negotiated.implementation_version.clone(),
             contexts: (negotiated.contexts.len(), negotiated.proposed),
+            excluded: negotiated.excluded,
         });
+        // Sta6.
         let mut reports = Reports::new();
-        let waits = (self.policy.limits.idle, self.policy.limits.stall);
         loop {
-            reports.until_ready(wire, &negotiated, waits).await?;
+            reports.until_ready(wire, &negotiated, (limits.idle, limits.stall)).await?;
             let Some((context, command)) = self.next_command(wire, &negotiated).await? else { break };
             self.serve_command(wire, &negotiated, &context, &command, &mut reports).await?;
         }
+        // Sta8.
         let reply = [kind::RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0];
-        wire.send(&reply, self.policy.limits.stall).await?;
+        wire.step(Event::ReleaseAnswer);
+        wire.send(&reply, limits.stall).await?;
         self.tell(AssociationChange::Released);
         Ok(Ending::Released)
+    }
+
+    /// Lets the peer in or not, in the order of what it costs us and what it tells the peer.
+    fn decide(&self, proposal: &Proposal, policy: &Policy) -> Result<(Negotiated, Vec<u8>, Place), RefusalCause> {
+        let (host, now) = (self.peer.ip(), Instant::now());
+        self.admission.request(host, now)?;
+        let (calling, caller) = proposal.caller(policy, host)?;
+        let (negotiated, accept) = proposal.answer(policy, caller)?;
+        if self.handler.congested() {
+            return Err(RefusalCause::Congestion);
+        }
+        let place = self.admission.associate(host, calling, caller, now)?;
+        Ok((negotiated, accept, place))
+    }
+
+    /// Whether the peer is who it says that it is. Gives the A-ASSOCIATE-AC, with our answer to its
+    /// user identity if it wants one.
+    async fn prove(&self, proposal: &Proposal, mut accept: Vec<u8>) -> Result<Vec<u8>, RefusalCause> {
+        let (security, secured) = (&self.policy.security, self.secured.as_ref());
+        if let Some(calling) = &self.calling {
+            security.bindings.check(calling, secured).map_err(RefusalCause::Title)?;
+        }
+        if let Some(identities) = &security.identities {
+            let answer = identities.check(proposal.identity(), secured.is_some()).await.map_err(RefusalCause::User)?;
+            if answer && identity::add_response(&mut accept).is_none() {
+                warn!(association = %self.id, "no answer to a user identity fits the A-ASSOCIATE-AC");
+            }
+        }
+        Ok(accept)
     }
 
     /// Collects the next command set, or `None` on a release request.
@@ -100,7 +158,8 @@ impl<H: StoreHandler> Association<H> {
         let mut open: Option<&Context> = None;
         loop {
             let between = if open.is_some() { limits.stall } else { limits.idle };
-            let fragment = match wire.next(Patience { between, inside: limits.stall }).await? {
+            let patience = Patience { between, inside: limits.stall, open: open.is_some() };
+            let fragment = match wire.next(patience).await? {
                 Arrival::Fragment(fragment) => fragment,
                 Arrival::ReleaseRequest if open.is_none() => return Ok(None),
                 _ => return Err(unexpected("a release inside a message")),
@@ -202,13 +261,12 @@ impl<H: StoreHandler> Association<H> {
             implementation_version: &self.policy.implementation_version,
             source: &request.calling,
         };
-        let mut writer = Some(SpoolWriter::create(&self.policy.spool, header.encode()));
-        self.consume(wire, context, Some(&mut writer)).await?;
-        let Some(writer) = writer else {
+        let writer = SpoolWriter::new(&self.policy.spool, &header.encode(), &self.blocks);
+        let Some(writer) = self.consume(wire, context, Some(writer)).await? else {
             warn!(association = %self.id, "an instance longer than the limit was refused");
             return Ok(DimseStatus::OUT_OF_RESOURCES);
         };
-        match writer.finish().await {
+        match writer.finish() {
             Ok(spooled) => Ok(self.handler.store(ReceivedInstance { request, spooled }).await),
             Err(error) => {
                 warn!(association = %self.id, %error, "an instance cannot be written to the spool");
@@ -258,37 +316,44 @@ impl<H: StoreHandler> Association<H> {
     /// Reads the data set of the open message to its end, into the writer if there is one.
     ///
     /// Beyond the limit for an instance the writer is dropped; beyond twice the limit the peer is
-    /// not believed to end at all.
-    async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
+    /// not believed to end at all. Gives the writer back, if there still is one.
+    async fn consume<'w, S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,
-        mut writer: Option<&mut Option<SpoolWriter>>,
-    ) -> Result<(), Fault> {
+        mut writer: Option<SpoolWriter<'w>>,
+    ) -> Result<Option<SpoolWriter<'w>>, Fault> {
         let limits = &self.policy.limits;
-        let patience = Patience { between: limits.stall, inside: limits.stall };
+        let patience = Patience { between: limits.stall, inside: limits.stall, open: true };
+        let mut nowhere = Vec::new();
         let mut received: u64 = 0;
         loop {
-            let Arrival::Fragment(fragment) = wire.next(patience).await? else {
+            let block = match &mut writer {
+                Some(writer) => writer.block(),
+                None => {
+                    nowhere.clear();
+                    nowhere.reserve_exact(THROWN_AWAY);
+                    &mut nowhere
+                }
+            };
+            let Arrival::Fragment(placed) = wire.next_into(patience, block).await? else {
                 return Err(unexpected("a release inside a message"));
             };
-            if fragment.command || fragment.context != context.id {
+            if placed.command || placed.context != context.id {
                 return Err(dimse("another message inside a data set"));
             }
-            received = received.saturating_add(fragment.data.len() as u64);
+            received = received.saturating_add(placed.count as u64);
             if received > limits.instance_bytes.saturating_mul(2) {
                 return Err(dimse("a data set that does not end"));
             }
-            if let Some(slot) = &mut writer {
-                if received > limits.instance_bytes {
-                    **slot = None;
-                }
-                if let Some(writer) = slot {
-                    writer.push(fragment.data).await;
-                }
+            if received > limits.instance_bytes {
+                writer = None;
             }
-            if fragment.last {
-                return Ok(());
+            if let Some(writer) = &mut writer {
+                writer.added();
+            }
+            if placed.last {
+                return Ok(writer);
             }
         }
     }
@@ -313,6 +378,7 @@ pub(crate) fn cause_of(fault: &Fault) -> (AbortCause, Option<AbortReason>) {
         Fault::PeerAborted(source, reason) => (AbortCause::Peer(*source, *reason), None),
         Fault::Closed | Fault::Lost => (AbortCause::ConnectionLost, None),
         Fault::TimedOut => (AbortCause::TimedOut, Some(AbortReason::NotSpecified)),
+        Fault::TooSlow => (AbortCause::TooSlow, Some(AbortReason::NotSpecified)),
         Fault::Halted => (AbortCause::Stopping, Some(AbortReason::NotSpecified)),
     }
 }

@@ -2,7 +2,7 @@
 //! (C-STORE, PS3.4 annex B; PS3.7 section 9.1.1; storage commitment, PS3.4 annex J).
 
 use crate::commitment::CommitmentRequest;
-use crate::rejection::Rejection;
+use crate::rejection::RefusalCause;
 use crate::spool::Spooled;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
@@ -66,6 +66,12 @@ pub struct ReceivedInstance {
 
 /// The application's side of the Storage and Storage Commitment services.
 pub trait StoreHandler: Send + Sync + 'static {
+    /// Asked before an association is accepted; true answers A-ASSOCIATE-RJ 2/3/1, temporary
+    /// congestion. Must not block.
+    fn congested(&self) -> bool {
+        false
+    }
+
     /// Asked before the data set is read. An error refuses: the data set is thrown away as it
     /// arrives, then this status is answered.
     fn admit(&self, request: &StoreRequest) -> impl Future<Output = Result<(), DimseStatus>> + Send;
@@ -114,9 +120,16 @@ pub enum AssociationChange {
         implementation_version: Option<String>,
         /// How many presentation contexts were accepted, of how many.
         contexts: (usize, usize),
+        /// How many contexts were refused because this caller may not send their classes.
+        excluded: usize,
     },
-    /// It was refused.
-    Rejected(Rejection),
+    /// It was refused, or the connection was closed at once.
+    Refused {
+        /// Why.
+        cause: RefusalCause,
+        /// The calling AE title as it was sent: at most 16 printable ASCII characters of it.
+        claimed: String,
+    },
     /// It was released by the peer.
     Released,
     /// It ended otherwise.
@@ -134,10 +147,10 @@ pub enum AbortCause {
     Violation(&'static str),
     /// The peer was silent, or did not read, for too long.
     TimedOut,
+    /// The peer sent fewer bytes a second than it must inside a message.
+    TooSlow,
     /// We are stopping.
     Stopping,
     /// A fault of our own: the program panicked in this association.
     Panic,
-    /// All connections that the limits allow are open; this one was closed at once.
-    TooManyConnections,
 }

@@ -2,15 +2,16 @@
 
 use crate::commitment::EXPLICIT_LITTLE_ENDIAN;
 use crate::message::SMALLEST_PEER_PDU;
-use crate::policy::{CalledRule, Policy};
-use crate::rejection::Rejection;
+use crate::policy::{CalledRule, Caller, Policy};
+use crate::preference;
+use crate::rejection::RefusalCause;
 use crate::wire::{Fault, invalid};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::commitment;
 use centinela_domain::uid::Uid;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResult,
-    PresentationContextResultReason, RequestorRoles, UserVariableItem, read_pdu, write_pdu,
+    PresentationContextResultReason, RequestorRoles, UserIdentity, UserVariableItem, read_pdu, write_pdu,
 };
 use std::net::IpAddr;
 
@@ -44,17 +45,20 @@ pub(crate) struct Negotiated {
     pub(crate) contexts: Vec<Context>,
     /// How many contexts the peer proposed.
     pub(crate) proposed: usize,
+    /// How many were refused because this caller may not send their classes.
+    pub(crate) excluded: usize,
     /// The longest P-DATA that the peer takes, 0 for no limit.
     pub(crate) peer_max_pdu: u32,
     pub(crate) implementation_class_uid: Option<Uid>,
     pub(crate) implementation_version: Option<String>,
 }
 
-/// The request with its titles checked.
-#[derive(Debug)]
+/// The request with its titles checked. Not `Debug`: it may hold a passcode.
 pub(crate) struct Proposal {
     pub(crate) calling: Option<AeTitle>,
     pub(crate) called: Option<AeTitle>,
+    /// The calling title as it was sent, made harmless for logs and events.
+    pub(crate) claimed: String,
     request: AssociationRQ,
 }
 
@@ -67,35 +71,61 @@ impl Proposal {
             Ok(Some(Pdu::AssociationRQ(request))) => Ok(Self {
                 calling: AeTitle::parse(&request.calling_ae_title).ok(),
                 called: AeTitle::parse(&request.called_ae_title).ok(),
+                claimed: printable(trim(&request.calling_ae_title)),
                 request,
             }),
             _ => Err(invalid("an A-ASSOCIATE-RQ that cannot be decoded")),
         }
     }
 
-    /// Decides. On success also gives the whole A-ASSOCIATE-AC.
-    pub(crate) fn answer(&self, policy: &Policy, host: IpAddr) -> Result<(Negotiated, Vec<u8>), Rejection> {
-        let request = &self.request;
-        if request.protocol_version & 1 == 0 {
-            return Err(Rejection::PROTOCOL_VERSION);
+    /// The user identity, if it offers one. Secrets: not to be shown.
+    pub(crate) fn identity(&self) -> Option<&UserIdentity> {
+        self.request.user_variables.iter().find_map(|item| match item {
+            UserVariableItem::UserIdentityItem(identity) => Some(identity),
+            _ => None,
+        })
+    }
+
+    /// Who calls, and by which rule; `None` where everybody may call.
+    ///
+    /// # Errors
+    /// Why it may not call, or not us.
+    pub(crate) fn caller<'p>(
+        &self,
+        policy: &'p Policy,
+        host: IpAddr,
+    ) -> Result<(&AeTitle, Option<&'p Caller>), RefusalCause> {
+        if self.request.protocol_version & 1 == 0 {
+            return Err(RefusalCause::ProtocolVersion);
         }
-        if trim(&request.application_context_name) != APPLICATION_CONTEXT {
-            return Err(Rejection::APPLICATION_CONTEXT);
+        if trim(&self.request.application_context_name) != APPLICATION_CONTEXT {
+            return Err(RefusalCause::ApplicationContext);
         }
-        let called = self.called.as_ref().ok_or(Rejection::CALLED_AE_TITLE)?;
+        let called = self.called.as_ref().ok_or(RefusalCause::CalledTitle)?;
         if policy.called == CalledRule::Own && *called != policy.ae_title {
-            return Err(Rejection::CALLED_AE_TITLE);
+            return Err(RefusalCause::CalledTitle);
         }
-        let calling = self.calling.as_ref().ok_or(Rejection::CALLING_AE_TITLE)?;
-        if !policy.callers.allows(calling, host) {
-            return Err(Rejection::CALLING_AE_TITLE);
-        }
+        let calling = self.calling.as_ref().ok_or(RefusalCause::UnknownCaller)?;
+        Ok((calling, policy.callers.admit(calling, host)?))
+    }
+
+    /// What is agreed with a caller that may call, and the whole A-ASSOCIATE-AC.
+    ///
+    /// # Errors
+    /// [`RefusalCause::Request`].
+    pub(crate) fn answer(
+        &self,
+        policy: &Policy,
+        caller: Option<&Caller>,
+    ) -> Result<(Negotiated, Vec<u8>), RefusalCause> {
+        let request = &self.request;
         if !well_formed(&request.presentation_contexts) {
-            return Err(Rejection::NO_REASON);
+            return Err(RefusalCause::Request);
         }
         let mut negotiated = Negotiated {
             contexts: Vec::new(),
             proposed: request.presentation_contexts.len(),
+            excluded: 0,
             peer_max_pdu: ABSENT_MAX_LENGTH,
             implementation_class_uid: None,
             implementation_version: None,
@@ -113,11 +143,15 @@ impl Proposal {
             }
         }
         if (1..SMALLEST_PEER_PDU).contains(&negotiated.peer_max_pdu) {
-            return Err(Rejection::NO_REASON);
+            return Err(RefusalCause::Request);
         }
         let mut results = Vec::with_capacity(negotiated.proposed);
         for proposed in &request.presentation_contexts {
-            let (reason, transfer_syntax) = match choose(proposed, policy).and_then(|c| self.in_role(c)) {
+            let chosen = choose(proposed, policy, caller);
+            if chosen.as_ref().is_err_and(|reason| *reason == PresentationContextResultReason::UserRejection) {
+                negotiated.excluded += 1;
+            }
+            let (reason, transfer_syntax) = match chosen.and_then(|context| self.in_role(context)) {
                 Ok(context) => {
                     let syntax = context.transfer_syntax.as_str().to_owned();
                     negotiated.contexts.push(context);
@@ -140,7 +174,7 @@ impl Proposal {
             user_variables,
         });
         let mut pdu = Vec::new();
-        write_pdu(&mut pdu, &accept).map_err(|_| Rejection::NO_REASON)?;
+        write_pdu(&mut pdu, &accept).map_err(|_| RefusalCause::Request)?;
         Ok((negotiated, pdu))
     }
 
@@ -197,9 +231,12 @@ fn well_formed(contexts: &[PresentationContextProposed]) -> bool {
         && contexts.iter().all(|c| c.id % 2 == 1 && !std::mem::replace(&mut seen[usize::from(c.id)], true))
 }
 
-/// The first proposed transfer syntax of a wanted class: the requestor knows best what it holds,
-/// and the node stores every syntax as it comes.
-fn choose(proposed: &PresentationContextProposed, policy: &Policy) -> Result<Context, PresentationContextResultReason> {
+/// A wanted class that this caller may send, in the best of the proposed transfer syntaxes.
+fn choose(
+    proposed: &PresentationContextProposed,
+    policy: &Policy,
+    caller: Option<&Caller>,
+) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = Uid::parse(&proposed.abstract_syntax)
         .ok()
         .filter(|uid| match uid.as_str() {
@@ -207,14 +244,16 @@ fn choose(proposed: &PresentationContextProposed, policy: &Policy) -> Result<Con
             other => wanted(other, policy.accept_any_abstract_syntax),
         })
         .ok_or(PresentationContextResultReason::AbstractSyntaxNotSupported)?;
+    let service = [VERIFICATION, commitment::SOP_CLASS].contains(&abstract_syntax.as_str());
+    if !service && caller.is_some_and(|caller| !caller.may_send(&abstract_syntax)) {
+        return Err(PresentationContextResultReason::UserRejection);
+    }
     // These data sets are read here, unlike instances, which are stored as they come.
-    let readable = |syntax: &Uid| [IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN].contains(&syntax.as_str());
+    let readable = |syntax: &&str| [IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN].contains(&trim(syntax));
     let read_here = abstract_syntax.as_str() == commitment::SOP_CLASS;
-    let transfer_syntax = proposed
-        .transfer_syntaxes
-        .iter()
-        .filter_map(|syntax| Uid::parse(syntax).ok())
-        .find(|syntax| !read_here || readable(syntax))
+    let syntaxes =
+        proposed.transfer_syntaxes.iter().map(String::as_str).filter(|syntax| !read_here || readable(syntax));
+    let transfer_syntax = preference::best(&abstract_syntax, syntaxes)
         .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(Context { id: proposed.id, abstract_syntax, transfer_syntax })
 }

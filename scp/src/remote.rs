@@ -1,6 +1,7 @@
 //! A peer that we call, and what can go wrong (PS3.8 section 9.2, seen from the requestor).
 
 use crate::rejection::Rejection;
+use crate::tls::{TlsConnector, TlsRefusal};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::uid::Uid;
 use std::fmt;
@@ -15,6 +16,8 @@ pub struct Remote {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Calls it by TLS; `None` for plain DICOM.
+    pub tls: Option<TlsConnector>,
 }
 
 impl fmt::Display for Remote {
@@ -33,6 +36,14 @@ pub enum RequestError {
         remote: Remote,
         /// What the system said.
         source: io::Error,
+    },
+    /// No TLS connection could be made, or the peer did not like our certificate.
+    #[error("no TLS connection to {remote}: {refusal}; check certificates, names and authorities on both sides")]
+    Tls {
+        /// The peer.
+        remote: Remote,
+        /// What is wrong.
+        refusal: TlsRefusal,
     },
     /// The peer was silent, or did not read, for too long.
     #[error("{remote} did not answer in time ({step}); it may be overloaded")]

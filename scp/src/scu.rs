@@ -6,8 +6,11 @@ use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, event_report_reque
 use crate::commitment::EXPLICIT_LITTLE_ENDIAN;
 use crate::message::{SMALLEST_PEER_PDU, send_message};
 use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, VERIFICATION, user_items};
+use crate::pace::Pace;
 use crate::rejection::Rejection;
 use crate::remote::{Remote, RequestError};
+use crate::state::Event;
+use crate::tls::Transport;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
 use centinela_domain::commitment::{self, Report};
@@ -32,7 +35,7 @@ const MOST_CONTEXTS: usize = 128;
 pub struct RequestorOptions {
     /// Our AE title.
     pub calling: AeTitle,
-    /// For the TCP connection.
+    /// For the TCP connection, and once more for the TLS handshake.
     pub connect_timeout: Duration,
     /// For each answer, and for each write that the peer must take.
     pub response_timeout: Duration,
@@ -79,7 +82,7 @@ impl ProposedContext {
 /// [`Requestor::release`].
 #[derive(Debug)]
 pub struct Requestor {
-    wire: Wire<TcpStream>,
+    wire: Wire<Transport>,
     remote: Remote,
     contexts: Vec<Context>,
     peer_max_pdu: u32,
@@ -116,8 +119,15 @@ impl Requestor {
             }
         };
         stream.set_nodelay(true).map_err(unreachable)?;
+        let transport = match &remote.tls {
+            None => Transport::Plain(stream),
+            Some(connector) => {
+                let shaken = connector.connect(&remote.host, stream, options.connect_timeout).await;
+                shaken.map_err(|refusal| RequestError::Tls { remote: remote.clone(), refusal })?
+            }
+        };
         let mut requestor = Self {
-            wire: Wire::new(stream, options.max_pdu, CancellationToken::new()),
+            wire: Wire::new(transport, options.max_pdu, CancellationToken::new()),
             remote: remote.clone(),
             contexts: Vec::new(),
             peer_max_pdu: 0,
@@ -128,8 +138,8 @@ impl Requestor {
         let step = "association request";
         let sent = requestor.wire.send(&request, requestor.wait).await;
         requestor.checked(sent, step).await?;
-        let expected = [kind::ASSOCIATE_AC, kind::ASSOCIATE_RJ];
-        let answer = requestor.wire.association_pdu(&expected, ACCEPT_LIMIT, requestor.wait).await;
+        requestor.wire.requested();
+        let answer = requestor.wire.association_pdu(ACCEPT_LIMIT, requestor.wait, None).await;
         let (pdu, bytes) = requestor.checked(answer, step).await?;
         if pdu == kind::ASSOCIATE_RJ {
             let remote = remote.clone();
@@ -152,7 +162,7 @@ impl Requestor {
             requestor.release().await;
             return Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class });
         }
-        requestor.wire.establish(CancellationToken::new());
+        requestor.wire.establish(CancellationToken::new(), Pace::off());
         Ok(requestor)
     }
 
@@ -262,8 +272,9 @@ impl Requestor {
             return;
         }
         let request = [kind::RELEASE_RQ, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+        self.wire.step(Event::Release);
         if self.wire.send(&request, self.wait).await.is_ok() {
-            let patience = Patience { between: self.wait, inside: self.wait };
+            let patience = Patience { between: self.wait, inside: self.wait, open: true };
             let _ = self.wire.next(patience).await;
         }
     }
@@ -308,7 +319,7 @@ impl Requestor {
 
     /// Collects the command set of the response to the last request.
     async fn response(&mut self, context: u8, expected: u16) -> Result<DimseStatus, Fault> {
-        let patience = Patience { between: self.wait, inside: self.wait };
+        let patience = Patience { between: self.wait, inside: self.wait, open: true };
         let broken = |what| Fault::Violation(AbortReason::ServiceUser, what);
         let mut bytes = Vec::new();
         loop {
@@ -340,7 +351,7 @@ impl Requestor {
     }
 
     async fn skip_data_set(&mut self, context: u8) -> Result<(), Fault> {
-        let patience = Patience { between: self.wait, inside: self.wait };
+        let patience = Patience { between: self.wait, inside: self.wait, open: true };
         let mut received = 0_usize;
         loop {
             let arrival = self.wire.next(patience).await?;
@@ -370,12 +381,15 @@ impl Requestor {
                 self.wire.send_abort(reason).await;
                 RequestError::Protocol { remote, detail }
             }
-            Fault::TimedOut => {
+            Fault::TimedOut | Fault::TooSlow => {
                 self.wire.send_abort(AbortReason::ServiceUser).await;
                 RequestError::TimedOut { remote, step }
             }
             Fault::PeerAborted(origin, reason) => RequestError::Aborted { remote, origin, reason },
-            Fault::Closed | Fault::Lost | Fault::Halted => RequestError::Lost { remote },
+            Fault::Closed | Fault::Lost | Fault::Halted => match self.wire.stream().tls_fault() {
+                Some(refusal) => RequestError::Tls { remote, refusal },
+                None => RequestError::Lost { remote },
+            },
         })
     }
 }

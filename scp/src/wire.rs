@@ -2,7 +2,11 @@
 //!
 //! P-DATA is never collected: each fragment is handed on as it arrives, so memory does not depend
 //! on what a peer claims. Every length is checked against its limit before anything is buffered.
+//! The bytes of data sets go from the socket straight into the caller's block.
 
+use crate::admission::Admission;
+use crate::pace::Pace;
+use crate::state::{Action, Event, State};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,10 +25,8 @@ pub(crate) mod kind {
 
 /// Bytes of a PDU header, and of a PDV header with its message control header.
 const HEADER: usize = 6;
-/// What a connection that has not yet been accepted may hold.
-const SMALL_BUFFER: usize = 2 * 1024;
-/// Read buffer of an accepted association.
-const LARGE_BUFFER: usize = 128 * 1024;
+/// Room for headers and command sets. Small, so that data sets seldom pass through it.
+const BUFFER: usize = 4 * 1024;
 /// After an abort or a rejection, so many bytes are still read and thrown away, so that the close
 /// does not overtake our last PDU.
 const LINGER_BYTES: usize = 16 * 1024 * 1024;
@@ -72,6 +74,8 @@ pub(crate) enum Fault {
     Lost,
     /// Nothing came, or nothing could be sent, within the time limit.
     TimedOut,
+    /// Bytes came, but too few for the time.
+    TooSlow,
     /// We are asked to stop.
     Halted,
 }
@@ -94,11 +98,24 @@ pub(crate) struct Fragment<'a> {
     pub(crate) last: bool,
 }
 
+/// A part of a data set whose bytes went into the caller's block.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Placed {
+    /// Presentation context.
+    pub(crate) context: u8,
+    /// Command set, else data set.
+    pub(crate) command: bool,
+    /// Bytes appended to the block; may be none.
+    pub(crate) count: usize,
+    /// The command set or data set ends with these bytes.
+    pub(crate) last: bool,
+}
+
 /// What came on an established association.
 #[derive(Debug)]
-pub(crate) enum Arrival<'a> {
+pub(crate) enum Arrival<F> {
     /// Message bytes.
-    Fragment(Fragment<'a>),
+    Fragment(F),
     /// A-RELEASE-RQ.
     ReleaseRequest,
     /// A-RELEASE-RP.
@@ -112,6 +129,8 @@ pub(crate) struct Patience {
     pub(crate) between: Duration,
     /// Inside a PDU.
     pub(crate) inside: Duration,
+    /// Whether a message is open, so that the least rate holds between its PDUs too.
+    pub(crate) open: bool,
 }
 
 /// The open presentation data value.
@@ -134,47 +153,103 @@ pub(crate) struct Wire<S> {
     pdu_left: usize,
     pdv: Option<Pdv>,
     halt: CancellationToken,
+    state: State,
+    pace: Pace,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// `max_pdu` is the longest P-DATA that we accept; `halt` cuts every wait for the peer.
     pub(crate) fn new(stream: S, max_pdu: u32, halt: CancellationToken) -> Self {
-        Self { stream, buffer: vec![0; SMALL_BUFFER], start: 0, end: 0, max_pdu, pdu_left: 0, pdv: None, halt }
+        Self {
+            stream,
+            buffer: vec![0; BUFFER],
+            start: 0,
+            end: 0,
+            max_pdu,
+            pdu_left: 0,
+            pdv: None,
+            halt,
+            state: State::Sta2,
+            pace: Pace::off(),
+        }
     }
 
-    /// The association is open: a larger buffer, and another token that cuts the waits.
-    pub(crate) fn establish(&mut self, halt: CancellationToken) {
-        self.buffer.resize(LARGE_BUFFER.max(self.buffer.len()), 0);
+    /// The connection itself.
+    pub(crate) const fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// We sent the request instead of waiting for one.
+    pub(crate) const fn requested(&mut self) {
+        self.state = State::Sta5;
+    }
+
+    /// The association is open: another token cuts the waits, there is a least rate inside messages,
+    /// and the room of a long request is given back.
+    pub(crate) fn establish(&mut self, halt: CancellationToken, pace: Pace) {
+        self.buffer.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        self.buffer.truncate(BUFFER.max(self.end));
+        self.buffer.shrink_to_fit();
         self.halt = halt;
+        self.pace = pace;
     }
 
-    /// Reads one whole association PDU (RQ, AC or RJ), header included, within `within`.
+    /// Tells the state machine of an event; gives what it asks for.
+    pub(crate) const fn step(&mut self, event: Event) -> Action {
+        let (action, next) = self.state.on(event);
+        self.state = next;
+        action
+    }
+
+    /// The association ends by this fault: whether the peer is told by A-ABORT.
+    pub(crate) fn fail(&mut self, fault: &Fault) -> bool {
+        let event = match fault {
+            Fault::Violation(AbortReason::ServiceUser, _) => Event::Abort,
+            Fault::Violation(..) => Event::Invalid,
+            Fault::PeerAborted(..) => Event::AbortPdu,
+            Fault::Closed | Fault::Lost => Event::Closed,
+            // Before the association is open, all waiting is under ARTIM.
+            Fault::TimedOut | Fault::Halted if self.state == State::Sta2 => Event::ArtimExpired,
+            Fault::TimedOut | Fault::TooSlow | Fault::Halted => Event::Abort,
+        };
+        matches!(self.step(event), Action::Aa1 | Action::Aa7 | Action::Aa8)
+    }
+
+    /// Reads one whole association PDU, header included, within `within`: RQ in Sta2, AC or RJ in
+    /// Sta5.
     ///
-    /// The type must be one of `expected` and the length at most `limit`: both are checked on the
-    /// header, before the body is read.
+    /// Its length must be at most `limit`: type and length are checked on the header, before the
+    /// body is read into memory that all connections of `admission` share.
     pub(crate) async fn association_pdu(
         &mut self,
-        expected: &[u8],
         limit: u32,
         within: Duration,
+        admission: Option<&Admission>,
     ) -> Result<(u8, Vec<u8>), Fault> {
         let reading = async {
             // The deadline of the whole stands outside; a single read needs no other.
-            self.need(HEADER, within).await?;
+            self.need(HEADER, within, false).await?;
             let (pdu, length) = self.header();
-            if pdu == kind::ABORT {
-                return Err(self.peer_abort(length, within).await);
-            }
-            if !expected.contains(&pdu) {
-                return Err(out_of_place(pdu));
+            // The state changes when the PDU is whole: until then a request is under ARTIM.
+            let event = Event::of_pdu(pdu);
+            match self.state.on(event).0 {
+                Action::Ae3 | Action::Ae4 | Action::Ae6 => {}
+                Action::Aa2 | Action::Aa3 => return Err(self.peer_abort(length, within).await),
+                _ => return Err(out_of_place(pdu)),
             }
             if length > limit {
                 return Err(invalid("an association PDU longer than the limit"));
             }
+            let _share = match admission {
+                Some(admission) => admission.request_share(length).await,
+                None => None,
+            };
             let whole = HEADER + length as usize;
-            self.need(whole, within).await?;
+            self.need(whole, within, false).await?;
             let bytes = self.buffer[self.start..self.start + whole].to_vec();
             self.start += whole;
+            self.step(event);
             Ok((pdu, bytes))
         };
         timeout(within, reading).await.unwrap_or(Err(Fault::TimedOut))
@@ -185,30 +260,85 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if self.pdv.is_some() || self.pdu_left > 0 {
             return Ok(());
         }
-        self.need(1, between).await
+        self.need(1, between, false).await
     }
 
     /// Waits for the next message bytes or release.
-    pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<'_>, Fault> {
-        let Patience { between, inside } = patience;
-        let pdv = loop {
+    pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<Fragment<'_>>, Fault> {
+        let pdv = match self.open(patience).await? {
+            Arrival::Fragment(pdv) => pdv,
+            Arrival::ReleaseRequest => return Ok(Arrival::ReleaseRequest),
+            Arrival::ReleaseReply => return Ok(Arrival::ReleaseReply),
+        };
+        if pdv.left > 0 && self.start == self.end {
+            self.fill(patience.inside, true).await?;
+        }
+        let taken = pdv.left.min(self.end - self.start);
+        let from = self.start;
+        self.start += taken;
+        let last = self.advance(pdv, taken);
+        let data = &self.buffer[from..from + taken];
+        Ok(Arrival::Fragment(Fragment { context: pdv.context, command: pdv.command, data, last }))
+    }
+
+    /// As [`Wire::next`], but the bytes are appended to `block`, within its capacity: the caller
+    /// makes sure that there is room.
+    pub(crate) async fn next_into(
+        &mut self,
+        patience: Patience,
+        block: &mut Vec<u8>,
+    ) -> Result<Arrival<Placed>, Fault> {
+        let pdv = match self.open(patience).await? {
+            Arrival::Fragment(pdv) => pdv,
+            Arrival::ReleaseRequest => return Ok(Arrival::ReleaseRequest),
+            Arrival::ReleaseReply => return Ok(Arrival::ReleaseReply),
+        };
+        let most = pdv.left.min(block.capacity() - block.len());
+        let count = if most == 0 {
+            0
+        } else if self.start < self.end {
+            let count = most.min(self.end - self.start);
+            block.extend_from_slice(&self.buffer[self.start..self.start + count]);
+            self.start += count;
+            count
+        } else {
+            let target = Target::Block(block, most as u64);
+            received(&mut self.stream, &self.halt, &mut self.pace, patience.inside, true, target).await?
+        };
+        let last = self.advance(pdv, count);
+        Ok(Arrival::Fragment(Placed { context: pdv.context, command: pdv.command, count, last }))
+    }
+
+    /// Marks bytes of the open presentation data value as taken; tells whether they end the message
+    /// part.
+    fn advance(&mut self, pdv: Pdv, taken: usize) -> bool {
+        self.pdu_left -= taken;
+        let left = pdv.left - taken;
+        self.pdv = (left > 0).then_some(Pdv { left, ..pdv });
+        pdv.last && left == 0
+    }
+
+    /// Waits until a presentation data value is open, or a release came.
+    async fn open(&mut self, patience: Patience) -> Result<Arrival<Pdv>, Fault> {
+        let Patience { between, inside, open } = patience;
+        loop {
             if let Some(pdv) = self.pdv {
-                if pdv.left > 0 && self.start == self.end {
-                    self.fill(inside).await?;
-                }
-                break pdv;
+                return Ok(Arrival::Fragment(pdv));
             }
             if self.pdu_left > 0 {
-                self.need(HEADER, inside).await?;
+                self.need(HEADER, inside, true).await?;
                 self.open_pdv()?;
                 continue;
             }
+            if !open {
+                self.pace.restart();
+            }
             // The first byte may take its time, the rest of the header may not.
-            self.need(1, between).await?;
-            self.need(HEADER, inside).await?;
+            self.need(1, between, open).await?;
+            self.need(HEADER, inside, true).await?;
             let (pdu, length) = self.header();
-            match pdu {
-                kind::P_DATA => {
+            match self.step(Event::of_pdu(pdu)) {
+                Action::Dt2 | Action::Ar6 => {
                     if length > self.max_pdu {
                         return Err(invalid("a P-DATA PDU longer than we announced"));
                     }
@@ -218,26 +348,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     self.start += HEADER;
                     self.pdu_left = length as usize;
                 }
-                kind::RELEASE_RQ | kind::RELEASE_RP => {
+                Action::Ar2 | Action::Ar3 | Action::Ar8 => {
                     self.short_pdu(length, inside).await?;
                     return Ok(if pdu == kind::RELEASE_RQ { Arrival::ReleaseRequest } else { Arrival::ReleaseReply });
                 }
-                kind::ABORT => return Err(self.peer_abort(length, inside).await),
-                other => return Err(out_of_place(other)),
+                Action::Aa3 => return Err(self.peer_abort(length, inside).await),
+                _ => return Err(out_of_place(pdu)),
             }
-        };
-        let taken = pdv.left.min(self.end - self.start);
-        let from = self.start;
-        self.start += taken;
-        self.pdu_left -= taken;
-        let left = pdv.left - taken;
-        self.pdv = (left > 0).then_some(Pdv { left, ..pdv });
-        Ok(Arrival::Fragment(Fragment {
-            context: pdv.context,
-            command: pdv.command,
-            data: &self.buffer[from..from + taken],
-            last: pdv.last && left == 0,
-        }))
+        }
     }
 
     /// Reads the header of the next presentation data value inside the open P-DATA.
@@ -271,7 +389,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         if length != 4 {
             return Err(invalid("a release or abort PDU of a wrong length"));
         }
-        self.need(HEADER + 4, wait).await?;
+        self.need(HEADER + 4, wait, true).await?;
         let at = self.start + HEADER;
         let body = [self.buffer[at], self.buffer[at + 1], self.buffer[at + 2], self.buffer[at + 3]];
         self.start = at + 4;
@@ -287,16 +405,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     /// Makes at least `count` unread bytes available.
-    async fn need(&mut self, count: usize, wait: Duration) -> Result<(), Fault> {
+    async fn need(&mut self, count: usize, wait: Duration, paced: bool) -> Result<(), Fault> {
         while self.end - self.start < count {
-            self.fill(wait).await?;
+            self.fill(wait, paced).await?;
         }
         Ok(())
     }
 
-    /// One read. The buffer grows only when it is full of unread bytes, which happens only for an
-    /// association PDU, whose length was checked.
-    async fn fill(&mut self, wait: Duration) -> Result<(), Fault> {
+    /// One read; with `paced` its wait counts against the least rate. The buffer grows only when it
+    /// is full of unread bytes, which happens only for an association PDU, whose length was checked.
+    async fn fill(&mut self, wait: Duration, paced: bool) -> Result<(), Fault> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
@@ -308,28 +426,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.buffer.resize(self.buffer.len() * 2, 0);
             }
         }
-        if self.halt.is_cancelled() {
-            return Err(Fault::Halted);
-        }
-        let read = tokio::select! {
-            biased;
-            read = timeout(wait, self.stream.read(&mut self.buffer[self.end..])) => read,
-            () = self.halt.cancelled() => return Err(Fault::Halted),
-        };
-        match read {
-            Err(_) => Err(Fault::TimedOut),
-            Ok(Err(_)) => Err(Fault::Lost),
-            Ok(Ok(0)) => Err(Fault::Closed),
-            Ok(Ok(count)) => {
-                self.end += count;
-                Ok(())
-            }
-        }
+        let target = Target::Buffer(&mut self.buffer[self.end..]);
+        self.end += received(&mut self.stream, &self.halt, &mut self.pace, wait, paced, target).await?;
+        Ok(())
     }
 
     /// Writes all bytes within `wait`.
     pub(crate) async fn send(&mut self, bytes: &[u8], wait: Duration) -> Result<(), Fault> {
-        match timeout(wait, self.stream.write_all(bytes)).await {
+        let writing = async {
+            self.stream.write_all(bytes).await?;
+            // TLS may hold back the end of what it took.
+            self.stream.flush().await
+        };
+        match timeout(wait, writing).await {
             Err(_) => Err(Fault::TimedOut),
             Ok(Err(_)) => Err(Fault::Lost),
             Ok(Ok(())) => Ok(()),
@@ -349,6 +458,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Waits for the peer to close, for at most `artim` (PS3.8 section 9.1.5), reading and
     /// throwing away what it still sends.
     pub(crate) async fn linger(&mut self, artim: Duration) {
+        // Sta13. What comes is ignored (AA-6) until the close or ARTIM; both end in Sta1.
         let deadline = Instant::now() + artim;
         let mut thrown_away = 0;
         while thrown_away < LINGER_BYTES {
@@ -360,6 +470,62 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 Ok(Ok(count)) if count > 0 => thrown_away += count,
                 _ => return,
             }
+        }
+    }
+}
+
+/// Where the bytes of a read go.
+enum Target<'a> {
+    /// A piece of the own buffer.
+    Buffer(&'a mut [u8]),
+    /// The end of the caller's block, at most so many.
+    Block(&'a mut Vec<u8>, u64),
+}
+
+/// One read of at least one byte, which `halt` and the time limit cut; with `paced` its wait counts
+/// against the least rate.
+async fn received<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    halt: &CancellationToken,
+    pace: &mut Pace,
+    wait: Duration,
+    paced: bool,
+    mut target: Target<'_>,
+) -> Result<usize, Fault> {
+    let mut silent = Duration::ZERO;
+    loop {
+        if halt.is_cancelled() {
+            return Err(Fault::Halted);
+        }
+        let patience = if paced { (wait - silent).min(pace.left()) } else { wait };
+        let began = Instant::now();
+        let reading = async {
+            match &mut target {
+                Target::Buffer(buffer) => stream.read(buffer).await,
+                Target::Block(block, most) => (&mut *stream).take(*most).read_buf(*block).await,
+            }
+        };
+        let read = tokio::select! {
+            biased;
+            read = timeout(patience, reading) => read,
+            () = halt.cancelled() => return Err(Fault::Halted),
+        };
+        let waited = began.elapsed();
+        let count = match read {
+            Ok(Err(_)) => return Err(Fault::Lost),
+            Ok(Ok(0)) => return Err(Fault::Closed),
+            Ok(Ok(count)) => count,
+            Err(_) => 0,
+        };
+        if paced && !pace.keeps_up(waited, count) {
+            return Err(Fault::TooSlow);
+        }
+        if count > 0 {
+            return Ok(count);
+        }
+        silent += waited;
+        if silent >= wait {
+            return Err(Fault::TimedOut);
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The compare job: other bytes under a known SOP Instance UID. The same pixels of the same patient
 //! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
 
-use super::quarantine;
+use super::{MOST_BYTES, quarantine};
 use crate::app::App;
 use crate::store::Tx;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, JobRow};
+use crate::store::studies;
 use crate::store::variants::{self, VariantRow};
 use crate::verdict::judge;
 use anyhow::{Context as _, Result};
@@ -31,6 +32,8 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     }
     let found = if first.deleted_at.is_some() {
         Found::Different("the first bytes were deleted by retention: there is nothing to compare with")
+    } else if [first.bytes, variant.bytes].iter().any(|bytes| *bytes > MOST_BYTES) {
+        Found::Different("they are too large to be compared")
     } else {
         let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
         tokio::task::spawn_blocking(move || compare(&a, &b)).await?
@@ -98,13 +101,14 @@ async fn take_over(
     header: &InstanceHeader,
     now: i64,
 ) -> Result<()> {
-    let verdict = judge(tx, app, header).await?;
+    let study = studies::find(tx, &first.study_uid).await?;
+    let verdict = judge(app, header, study.as_ref().and_then(|study| study.identity.as_deref()));
     let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
     let whole = InstanceRow {
         transfer_syntax: variant.transfer_syntax.clone(),
         blob: variant.blob.clone(),
         bytes: variant.bytes,
-        sha256: variant.sha256.clone(),
+        digest: variant.digest.clone(),
         header: serde_json::to_string(header)?,
         revision: None,
         chest,

@@ -11,13 +11,17 @@ use crate::store::events::{self, EventKind};
 use crate::store::jobs::{self, JobKind, JobRow};
 use crate::store::{instances, new_id, studies};
 use anyhow::{Context as _, Result, bail};
-use centinela_domain::gate::SkipReason;
+use centinela_domain::gate::{MAX_PIXELS, SkipReason};
+use centinela_domain::header::START;
 use centinela_domain::job::JobState;
 use centinela_domain::study::StudyState;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// A file longer than the largest film that is analysed, with room for its header, is not loaded.
+const MOST_BYTES: i64 = 2 * MAX_PIXELS as i64 + START as i64;
 
 /// Runs jobs until stopped: two at a time, so that one report is built while the next film is read.
 ///

@@ -1,5 +1,6 @@
 //! The predict job: decode one film, score it, keep scores and picture.
 
+use super::MOST_BYTES;
 use crate::app::App;
 use crate::blob::{self, hex};
 use crate::failpoint;
@@ -78,6 +79,10 @@ pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
         let analyzed = model.engine.analyze(app.blobs.get(&instance.blob).await?).await.context("inference")?;
         app.blobs.put(&row.picture, pack(&analyzed.picture)).await?;
         return Ok(Scored::Yes(prediction, analyzed.picture));
+    }
+    if instance.bytes > MOST_BYTES {
+        skip(app, instance, &SkipReason::TooLarge).await?;
+        return Ok(Scored::No(SkipReason::TooLarge));
     }
     let bytes = app.blobs.get(&instance.blob).await?;
     let analyzed = match model.engine.analyze(bytes).await {

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, JobRow, NewJob};
+use crate::store::studies::Arrival;
 use crate::store::variants::{self, VariantRow};
 use crate::store::{Tx, predictions, studies};
 use crate::verdict::judge;
@@ -21,8 +22,8 @@ use serde_json::json;
 /// # Errors
 /// If bytes or rows cannot be read or written.
 pub async fn take_second(app: &App, job: &JobRow, first: &InstanceRow, variant: &VariantRow) -> Result<()> {
-    let bytes = app.blobs.get(&variant.blob).await?;
-    let read = tokio::task::spawn_blocking(move || header::read_damaged(&bytes)).await?;
+    let (start, whole) = app.blobs.start(&variant.blob, header::START).await?;
+    let read = tokio::task::spawn_blocking(move || header::read_start(&start, whole)).await?;
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let refused = match &read {
@@ -72,7 +73,8 @@ async fn replace(
         events::append(tx, now, Some(study), Some(sop), EventKind::StudyReopened, detail).await?;
         revision
     };
-    studies::touch(tx, &header.study, now, until).await?;
+    let identity = header.identity_digest.clone();
+    studies::arrived(tx, &[Arrival { study_uid: study.to_owned(), identity, now, quiet_until: until }]).await?;
     let pictures = predictions::forget(tx, sop).await?;
     let second = InstanceRow {
         sop_class: header.sop_class.to_string(),
@@ -80,7 +82,7 @@ async fn replace(
         transfer_syntax: variant.transfer_syntax.clone(),
         blob: variant.blob.clone(),
         bytes: variant.bytes,
-        sha256: variant.sha256.clone(),
+        digest: variant.digest.clone(),
         header: serde_json::to_string(header)?,
         calling: variant.calling.clone(),
         received_at: variant.received_at,
@@ -93,7 +95,12 @@ async fn replace(
     instances::take_over(tx, &second).await?;
     variants::swap(tx, &variant.id, first).await?;
     variants::settle(tx, &variant.id, true, "the first bytes: a person put the second in their place").await?;
-    let verdict = judge(tx, app, header).await?;
+    // If the first opened the study, the second now says whose study it is.
+    let films = instances::of_study(tx, study).await?;
+    let opener = films.iter().min_by_key(|film| (film.received_at, &film.sop_instance));
+    let identity = opener.context("the study has no films")?.header()?.identity_digest;
+    studies::identify(tx, study, &identity).await?;
+    let verdict = judge(app, header, Some(&identity));
     let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
     instances::take_over(tx, &InstanceRow { skip, chest, unknowns, ..second }).await?;
     if matches!(verdict.decision, Decision::Analyze { .. }) && jobs::again(tx, JobKind::Predict, sop, now).await? == 0 {

@@ -133,7 +133,8 @@ async fn build(
     let mut images = Vec::with_capacity(rows.len());
     for (row, outcome) in rows.iter().zip(outcomes) {
         // A film that is cut short still has its header.
-        let (source, _) = header::read_damaged(&app.blobs.get(&row.blob).await?).context("read the header again")?;
+        let (start, whole) = app.blobs.start(&row.blob, header::START).await?;
+        let (source, _) = header::read_start(&start, whole).context("read the header again")?;
         images.push(StudyImage { outcome: outcome_of(&source, outcome)?, source });
     }
     let predecessor = {

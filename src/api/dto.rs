@@ -305,8 +305,8 @@ dto! {
     VariantSummary {
         /// Identifier.
         id: String,
-        /// SHA-256 of the data set.
-        sha256: String,
+        /// Digest of the data set, with its algorithm: `blake3:` and hexadecimal.
+        digest: String,
         /// Transfer Syntax UID.
         transfer_syntax: String,
         /// Size of the file.
@@ -342,8 +342,8 @@ dto! {
         transfer_syntax: String,
         /// Size of the file.
         bytes: i64,
-        /// SHA-256 of the data set.
-        sha256: String,
+        /// Digest of the data set, with its algorithm: `blake3:` and hexadecimal.
+        digest: String,
         /// Calling AE title.
         calling: String,
         /// Called AE title.

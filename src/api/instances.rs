@@ -65,7 +65,7 @@ pub async fn show(State(app): State<Arc<App>>, Path(uid): Path<String>) -> Resul
         sop_class: row.sop_class,
         transfer_syntax: row.transfer_syntax,
         bytes: row.bytes,
-        sha256: row.sha256,
+        digest: row.digest,
         calling: row.calling,
         called: row.called,
         peer: row.peer,

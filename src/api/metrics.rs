@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::job::JobState;
 use centinela_domain::study::StudyState;
+use centinela_scp::RefusalCause;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -70,6 +71,10 @@ fn process(page: &mut Page, app: &App) {
     page.sample(&[("outcome", "accepted")], read(&counters.associations_accepted));
     page.sample(&[("outcome", "rejected")], read(&counters.associations_rejected));
     page.sample(&[("outcome", "aborted")], read(&counters.associations_aborted));
+    page.family("centinela_refused_calls_total", "counter", "Calls that were not let in, or not with all classes.");
+    for (cause, counter) in RefusalCause::ALL.iter().zip(&counters.calls_refused) {
+        page.sample(&[("reason", cause.group())], read(counter));
+    }
     page.family("centinela_store_requests_total", "counter", "C-STORE requests since the process started.");
     page.sample(&[("outcome", "stored")], read(&counters.instances_stored));
     page.sample(&[("outcome", "refused")], read(&counters.instances_refused));
@@ -82,6 +87,8 @@ fn process(page: &mut Page, app: &App) {
     let least = i64::try_from(app.config.settings.storage.min_free).unwrap_or(i64::MAX);
     page.family("centinela_min_free_bytes", "gauge", "Below this many free bytes C-STORE is refused.");
     page.sample(&[], least);
+    page.family("centinela_low_free_bytes", "gauge", "Below this many free bytes associations are refused; 0: never.");
+    page.sample(&[], i64::try_from(app.config.settings.storage.low_free).unwrap_or(i64::MAX));
     page.family("centinela_model_loaded", "gauge", "Whether this process has a model.");
     page.sample(&[], i64::from(app.model.is_some()));
 }

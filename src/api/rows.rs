@@ -160,7 +160,7 @@ impl From<VariantRow> for VariantSummary {
     fn from(row: VariantRow) -> Self {
         Self {
             id: row.id,
-            sha256: row.sha256,
+            digest: row.digest,
             transfer_syntax: row.transfer_syntax,
             bytes: row.bytes,
             calling: row.calling,

@@ -1,6 +1,7 @@
 //! Times in answers and queries: RFC 3339 in UTC with milliseconds (`2026-01-31T08:30:00.000Z`).
 
 use centinela_domain::UnixMs;
+use centinela_domain::calendar::civil;
 use serde::{Serialize, Serializer};
 
 const DAY_MS: i64 = 86_400_000;
@@ -17,7 +18,7 @@ impl Serialize for Time {
 
 /// Writes a time.
 pub fn format(ms: UnixMs) -> String {
-    let (year, month, day) = date(ms.div_euclid(DAY_MS));
+    let (year, month, day) = civil(ms.div_euclid(DAY_MS));
     let within = ms.rem_euclid(DAY_MS);
     let (hour, minute) = (within / 3_600_000, within / 60_000 % 60);
     let (second, milli) = (within / 1_000 % 60, within % 1_000);
@@ -82,24 +83,6 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     days_to_year(year) + (1..month).map(|m| length(year, m)).sum::<i64>() + day - 1
 }
 
-/// The date of a day counted from 1970-01-01.
-fn date(day: i64) -> (i64, i64, i64) {
-    // The mean length of a year gives the year or its neighbour; the loops settle which.
-    let mut year = 1970 + (day * 400).div_euclid(146_097);
-    while days_to_year(year) > day {
-        year -= 1;
-    }
-    while days_to_year(year + 1) <= day {
-        year += 1;
-    }
-    let (mut month, mut rest) = (1, day - days_to_year(year));
-    while rest >= length(year, month) {
-        rest -= length(year, month);
-        month += 1;
-    }
-    (year, month, rest + 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +106,7 @@ mod tests {
     #[test]
     fn every_day_of_eight_centuries_comes_back() {
         for day in -146_097..146_097 {
-            let (year, month, of_month) = date(day);
+            let (year, month, of_month) = civil(day);
             assert_eq!(days(year, month, of_month), day);
         }
     }

@@ -8,23 +8,43 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 /// Bytes read at once.
 const BLOCK: usize = 256 << 10;
 
-/// Whether the file from `offset` to its end has the digest that its row gives: hexadecimal, after
-/// the name of its algorithm and a colon, or alone for SHA-256.
+/// Whether the file from `offset` to its end has the digest that its row gives: the name of its
+/// algorithm, a colon, and hexadecimal.
 ///
 /// # Errors
 /// If the file cannot be read, or the algorithm is unknown to this version.
 pub fn matches(mut file: &File, offset: u64, expected: &str) -> io::Result<bool> {
-    let ("sha256", expected) = expected.split_once(':').unwrap_or(("sha256", expected)) else {
-        return Err(io::Error::new(io::ErrorKind::Unsupported, "a digest of an unknown algorithm"));
-    };
+    let unknown = || io::Error::new(io::ErrorKind::Unsupported, "a digest of an unknown algorithm");
+    let (algorithm, expected) = expected.split_once(':').ok_or_else(unknown)?;
     // What the page cache holds clean is dropped first, so that the answer is the disk's.
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
     file.seek(SeekFrom::Start(offset))?;
-    let (mut hasher, mut block) = (Sha256::new(), vec![0; BLOCK]);
+    let found = match algorithm {
+        "blake3" => {
+            let mut hasher = blake3::Hasher::new();
+            blocks(file, |block| {
+                hasher.update(block);
+            })?;
+            hasher.finalize().to_hex().to_string()
+        }
+        // Rows of version 0.1.0.
+        "sha256" => {
+            let mut hasher = Sha256::new();
+            blocks(file, |block| hasher.update(block))?;
+            hex(&hasher.finalize())
+        }
+        _ => return Err(unknown()),
+    };
+    Ok(found == expected)
+}
+
+/// The rest of the file, block by block.
+fn blocks(mut file: &File, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+    let mut block = vec![0; BLOCK];
     loop {
         match file.read(&mut block)? {
-            0 => return Ok(hex(&hasher.finalize()) == expected),
-            count => hasher.update(&block[..count]),
+            0 => return Ok(()),
+            count => each(&block[..count]),
         }
     }
 }
@@ -42,10 +62,11 @@ mod tests {
         let data: Vec<u8> = (0..BLOCK * 2 + 7).map(|n| n as u8).collect();
         std::fs::write(&path, [b"head".as_slice(), &data].concat()).unwrap();
         let file = File::open(&path).unwrap();
-        let digest = hex(&Sha256::digest(&data));
-        assert!(matches(&file, 4, &digest).unwrap());
-        assert!(matches(&file, 4, &format!("sha256:{digest}")).unwrap());
-        assert!(!matches(&file, 3, &digest).unwrap());
-        assert!(matches(&file, 4, &format!("md5:{digest}")).is_err());
+        for digest in [format!("blake3:{}", blake3::hash(&data)), format!("sha256:{}", hex(&Sha256::digest(&data)))] {
+            assert!(matches(&file, 4, &digest).unwrap(), "{digest}");
+            assert!(!matches(&file, 3, &digest).unwrap(), "{digest}");
+        }
+        assert!(matches(&file, 4, "md5:00").is_err());
+        assert!(matches(&file, 4, "00").is_err());
     }
 }

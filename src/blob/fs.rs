@@ -1,5 +1,6 @@
 //! Blobs as files: temporary name, fdatasync, rename, directory fsync.
 
+use crate::failpoint;
 use anyhow::{Context as _, Result, ensure};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -38,6 +39,7 @@ impl FsBlobs {
         let folder = target.parent().context("blob key without folder")?;
         self.make_folder(folder)?;
         fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+        failpoint::hit("blob.renamed");
         sync_folder(folder)
     }
 
@@ -60,6 +62,18 @@ impl FsBlobs {
     pub(super) fn get(&self, key: &str) -> Result<Vec<u8>> {
         let path = self.path(key)?;
         fs::read(&path).with_context(|| format!("read {}", path.display()))
+    }
+
+    pub(super) fn start(&self, key: &str, most: usize) -> Result<(Vec<u8>, bool)> {
+        let path = self.path(key)?;
+        let read = || {
+            let (file, mut bytes) = (File::open(&path)?, Vec::new());
+            let size = file.metadata()?.len();
+            file.take(most as u64).read_to_end(&mut bytes)?;
+            let whole = bytes.len() as u64 == size;
+            Ok::<_, std::io::Error>((bytes, whole))
+        };
+        read().with_context(|| format!("read {}", path.display()))
     }
 
     pub(super) fn verify(
@@ -161,6 +175,8 @@ mod tests {
         let blobs = FsBlobs::open(dir.path().join("blobs"), dir.path().join("spool")).unwrap();
         blobs.put("results/ab/abc.dcm", b"bytes").unwrap();
         assert_eq!(blobs.get("results/ab/abc.dcm").unwrap(), b"bytes");
+        assert_eq!(blobs.start("results/ab/abc.dcm", 3).unwrap(), (b"byt".to_vec(), false));
+        assert_eq!(blobs.start("results/ab/abc.dcm", 5).unwrap(), (b"bytes".to_vec(), true));
         assert!(blobs.put("../outside", b"x").is_err());
         assert!(blobs.get("/etc/hostname").is_err());
         assert!(blobs.free_bytes().unwrap() > 0);

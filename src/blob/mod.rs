@@ -7,8 +7,10 @@ mod digest;
 mod fs;
 
 use anyhow::Result;
+use centinela_domain::UnixMs;
+use centinela_domain::calendar::civil;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use fs::FsBlobs;
 
@@ -20,14 +22,14 @@ pub enum Blobs {
 }
 
 impl Blobs {
-    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync.
+    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync. Many at once share
+    /// the commits of the file system's journal. Blocks its thread.
     ///
     /// # Errors
     /// If the file system refuses; the key does not exist then, or holds the same bytes.
-    pub async fn adopt(&self, key: &str, spooled: PathBuf, file: File) -> Result<()> {
+    pub fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
         let Self::Fs(fs) = self;
-        let (fs, key) = (fs.clone(), key.to_owned());
-        tokio::task::spawn_blocking(move || fs.adopt(&key, &spooled, &file)).await?
+        fs.adopt(key, spooled, file)
     }
 
     /// Makes bytes durable under a key.
@@ -48,6 +50,16 @@ impl Blobs {
         let Self::Fs(fs) = self;
         let (fs, key) = (fs.clone(), key.to_owned());
         tokio::task::spawn_blocking(move || fs.get(&key)).await?
+    }
+
+    /// Reads at most the first `most` bytes of a key, and whether these are all.
+    ///
+    /// # Errors
+    /// If there are none or they cannot be read.
+    pub async fn start(&self, key: &str, most: usize) -> Result<(Vec<u8>, bool)> {
+        let Self::Fs(fs) = self;
+        let (fs, key) = (fs.clone(), key.to_owned());
+        tokio::task::spawn_blocking(move || fs.start(&key, most)).await?
     }
 
     /// Reads the file of a key back from the disk and compares its size and the digest of its data
@@ -108,6 +120,15 @@ impl Blobs {
 #[must_use]
 pub fn key(room: &str, digest: &str, extension: &str) -> String {
     format!("{room}/{}/{digest}.{extension}", digest.get(..2).unwrap_or("xx"))
+}
+
+/// A key for a received instance: one folder for each hour (UTC), so that instances which arrive together
+/// share the fsync of their folder.
+#[must_use]
+pub fn key_of_hour(room: &str, now: UnixMs, digest: &str, extension: &str) -> String {
+    let hours = now.div_euclid(3_600_000);
+    let (year, month, day) = civil(hours.div_euclid(24));
+    format!("{room}/{year:04}{month:02}{day:02}-{:02}/{digest}.{extension}", hours.rem_euclid(24))
 }
 
 /// Whether the path lies on the same file system as the blobs is the caller's business; here only

@@ -103,8 +103,12 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode> {
 /// Pushes the films and waits until every study is settled and every delivery accepted.
 #[expect(clippy::print_stdout, reason = "the output of the command")]
 async fn road(app: &App, films: &[PathBuf], port: u16) -> Result<Vec<Line>> {
-    let remote =
-        Remote { ae_title: app.config.peers.node.ae_title.clone(), host: Ipv4Addr::LOCALHOST.to_string(), port };
+    let remote = Remote {
+        ae_title: app.config.peers.node.ae_title.clone(),
+        host: Ipv4Addr::LOCALHOST.to_string(),
+        port,
+        tls: None,
+    };
     let options = requestor_options(&app.config);
     let mut lines: Vec<Line> = Vec::new();
     for path in films {

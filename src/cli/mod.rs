@@ -6,6 +6,7 @@ mod analyze;
 mod config;
 mod demo;
 mod echo;
+mod identity;
 mod model;
 mod send;
 pub mod serve;
@@ -73,6 +74,9 @@ enum Command {
     /// Look at model packages
     #[command(subcommand)]
     Model(model::Command),
+    /// Make lines for the file of users
+    #[command(subcommand)]
+    Identity(identity::Command),
     /// Make tokens for the API
     #[command(subcommand)]
     Token(token::Command),
@@ -100,6 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Echo(arguments) => echo::run(&files, arguments).await,
             Command::Send(arguments) => send::run(&files, arguments).await,
             Command::Model(command) => model::run(&files, command),
+            Command::Identity(command) => identity::run(command),
             Command::Token(command) => token::run(&files, command).await,
             Command::Config(command) => config::run(&files, command),
         }

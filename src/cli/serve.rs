@@ -6,14 +6,15 @@ use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
 use crate::commitment;
-use crate::config::{Called, Callers, Config};
+use crate::config::{Called, Callers, Config, Peer};
+use crate::credentials::Credentials;
 use crate::delivery;
 use crate::ingest::{self, Ingest};
 use crate::retention;
 use crate::telemetry;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
-use centinela_scp::{CalledRule, Caller, CallerRule, Limits, Policy};
+use centinela_scp::{CalledRule, CallerRule, Limits, Listener, Policy, Security};
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// DICOM port, instead of the configured one; 0 takes any free one
     #[arg(long, value_name = "N")]
     dicom_port: Option<u16>,
+    /// DICOM TLS port, instead of the configured one; 0 takes any free one
+    #[arg(long, value_name = "N")]
+    tls_port: Option<u16>,
     /// API port, instead of the configured one; 0 takes any free one
     #[arg(long, value_name = "N")]
     api_port: Option<u16>,
@@ -63,8 +67,11 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where C-STORE is answered, if it is.
     pub dicom: Option<SocketAddr>,
+    /// The same by TLS.
+    pub tls: Option<SocketAddr>,
     /// Where HTTP is answered, if it is.
     pub api: Option<SocketAddr>,
+    credentials: Credentials,
     roles: JoinSet<(&'static str, Result<()>)>,
     stop: CancellationToken,
 }
@@ -80,12 +87,9 @@ impl Running {
         let has = |role| wanted.contains(&role);
         let stop = CancellationToken::new();
         let mut roles = JoinSet::new();
-        let (mut dicom, mut http) = (None, None);
-        let scp = if has(Role::Scp) {
-            Some(bind(SocketAddr::new(settings.dicom.bind, settings.dicom.port), "DICOM").await?)
-        } else {
-            None
-        };
+        let (mut dicom, mut tls, mut http) = (None, None, None);
+        let credentials = Credentials::load(&app.config, app.clock.clone(), has(Role::Scp))?;
+        let scp = if has(Role::Scp) { listeners(&app.config, &credentials).await? } else { Vec::new() };
         let api_listener = if has(Role::Api) {
             Some(bind(SocketAddr::new(settings.api.bind, settings.api.port), "API").await?)
         } else {
@@ -112,18 +116,28 @@ impl Running {
             roles.spawn(named("api", api::serve(Arc::clone(&app), listener, stop.clone())));
             tracing::info!(role = "api", bind = %address.ip(), port = address.port(), "listening");
         }
-        if let Some(listener) = scp {
-            let address = listener.local_addr()?;
-            dicom = Some(address);
-            let (policy, handler) = (Arc::new(policy(&app)), Arc::new(Ingest::new(Arc::clone(&app))));
-            let stopped = stop.clone();
-            roles.spawn(named("scp", async move {
-                centinela_scp::serve(listener, policy, handler, stopped).await.context("DICOM listener")
-            }));
+        for listener in &scp {
+            let (address, secure) = (listener.tcp.local_addr()?, listener.tls.is_some());
             let ae = app.config.peers.node.ae_title.as_str();
-            tracing::info!(role = "scp", ae, bind = %address.ip(), port = address.port(), "listening");
+            let role = if secure { "scp-tls" } else { "scp" };
+            *(if secure { &mut tls } else { &mut dicom }) = Some(address);
+            tracing::info!(role, ae, bind = %address.ip(), port = address.port(), "listening");
         }
-        Ok(Self { app, dicom, api: http, roles, stop })
+        if !scp.is_empty() {
+            let policy = Arc::new(policy(&app, credentials.security(&app.config)));
+            let (handler, commits) = Ingest::start(Arc::clone(&app));
+            let (handler, stopped) = (Arc::new(handler), stop.clone());
+            roles.spawn(named("commits", async {
+                commits.await;
+                Ok(())
+            }));
+            let calls = handler.refused_calls();
+            roles.spawn(named("refused calls", ingest::refused::run(Arc::clone(&app), calls, stop.clone())));
+            roles.spawn(named("scp", async move {
+                centinela_scp::serve_all(scp, policy, handler, stopped).await.context("DICOM listener")
+            }));
+        }
+        Ok(Self { app, dicom, tls, api: http, credentials, roles, stop })
     }
 
     /// Waits until a role ends on its own (an error) or `until` is done, then drains.
@@ -169,14 +183,28 @@ async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
     })
 }
 
+/// The listeners that are switched on.
+async fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
+    let (dicom, tls) = (&config.settings.dicom, &config.settings.tls);
+    let mut listeners = Vec::new();
+    if dicom.plain {
+        listeners.push(bind(SocketAddr::new(dicom.bind, dicom.port), "DICOM").await?.into());
+    }
+    if let Some(acceptor) = &credentials.acceptor {
+        let tcp = bind(SocketAddr::new(tls.bind, tls.port), "DICOM TLS").await?;
+        listeners.push(Listener { tcp, tls: Some(acceptor.clone()) });
+    }
+    Ok(listeners)
+}
+
 /// Who may call, by the settings and the peers.
-fn policy(app: &App) -> Policy {
+fn policy(app: &App, security: Security) -> Policy {
     let dicom = &app.config.settings.dicom;
     let callers = match dicom.callers {
         Callers::Any => CallerRule::Any,
         Callers::Listed => {
             let senders = app.config.peers.peers.iter().filter(|p| p.sends);
-            CallerRule::Listed(senders.map(|p| Caller { ae_title: p.ae_title.clone(), host: None }).collect())
+            CallerRule::Listed(senders.map(Peer::caller).collect())
         }
     };
     let called = match dicom.called {
@@ -185,9 +213,18 @@ fn policy(app: &App) -> Policy {
     };
     let limits = Limits {
         associations: dicom.associations,
+        associations_per_caller: dicom.associations_per_caller,
+        associations_per_address: dicom.associations_per_address,
+        requests_per_minute: dicom.requests_per_minute,
+        connections: connections(dicom.connections, dicom.associations),
+        connections_per_address: dicom.connections_per_address,
         max_pdu: dicom.max_pdu,
         instance_bytes: dicom.max_instance,
+        artim: Duration::from_secs(dicom.artim_timeout),
         idle: Duration::from_secs(dicom.idle_timeout),
+        stall: Duration::from_secs(dicom.stall_timeout),
+        least_rate: dicom.min_rate,
+        rate_window: Duration::from_secs(dicom.rate_window),
         ..Limits::default()
     };
     Policy {
@@ -201,7 +238,26 @@ fn policy(app: &App) -> Policy {
         implementation_class_uid: implementation_class_uid(),
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),
         drain_timeout: Duration::from_secs(10),
+        security,
     }
+}
+
+/// As many connections as the file descriptors of this process allow, with what files, database and
+/// API need left over: a flood of connections must not keep us from storing.
+fn connections(wanted: usize, associations: usize) -> usize {
+    let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let soft =
+        text.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
+    // A connection, a spool file and a folder for each association, and a hundred for the rest.
+    let most = soft.map_or(wanted, |soft: usize| soft.saturating_sub(2 * associations + 100).max(associations));
+    if most < wanted {
+        tracing::warn!(
+            wanted,
+            most,
+            "[dicom] connections is more than the limit of open files allows; raise it (LimitNOFILE, ulimit -n)"
+        );
+    }
+    wanted.min(most)
 }
 
 /// Runs the command.
@@ -213,6 +269,9 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if let Some(port) = arguments.dicom_port.or(config.peers.node.port) {
         config.settings.dicom.port = port;
     }
+    if let Some(port) = arguments.tls_port {
+        config.settings.tls.port = port;
+    }
     if let Some(port) = arguments.api_port {
         config.settings.api.port = port;
     }
@@ -221,7 +280,11 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if split && config.settings.storage.database.is_empty() {
         tracing::info!("only some roles run here; one process at a time can use this data directory");
     }
-    let running = Running::start(config, Clock::System, &arguments.role).await?;
+    let mut running = Running::start(config, Clock::System, &arguments.role).await?;
+    let every = Duration::from_secs(running.app.config.settings.tls.reload);
+    running
+        .roles
+        .spawn(named("credentials", running.credentials.clone().watch(Clock::System, every, running.stop.clone())));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopped = async {
         tokio::select! {

@@ -79,8 +79,8 @@ async fn outcome(app: &Arc<App>, reference: &ReferenceRow) -> Result<Option<Fail
         return Ok(Some(FailureReason::CLASS_CONFLICT));
     }
     let others = others.into_iter().filter(|variant| variant.deleted_at.is_none());
-    let copies = others.map(|v| (v.blob, v.bytes, v.sha256, v.transfer_syntax));
-    let first_copy = (first.blob, first.bytes, first.sha256, first.transfer_syntax);
+    let copies = others.map(|v| (v.blob, v.bytes, v.digest, v.transfer_syntax));
+    let first_copy = (first.blob, first.bytes, first.digest, first.transfer_syntax);
     for (blob, bytes, digest, syntax) in std::iter::once(first_copy).chain(copies) {
         let held = (Arc::clone(app), blob.clone(), reference.sop_instance.clone());
         let verified = tokio::task::spawn_blocking(move || {

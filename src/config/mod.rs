@@ -2,8 +2,11 @@
 //!
 //! Unknown keys are errors, and all problems are told at once.
 
+mod check;
+mod classes;
 mod overlay;
 pub mod peers;
+mod tls;
 
 use centinela_domain::result::Language;
 use overlay::Layers;
@@ -13,6 +16,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 pub use peers::{Peer, Peers};
+pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 
 /// The commented defaults: the file that `centinela config default` prints.
 pub const DEFAULT_SETTINGS: &str = include_str!("../../conf/centinela.toml");
@@ -26,6 +30,8 @@ pub const DEFAULT_PEERS: &str = include_str!("../../conf/ae-titles.toml");
 pub struct Settings {
     pub node: Node,
     pub dicom: Dicom,
+    pub tls: Tls,
+    pub identity: Identity,
     pub study: Study,
     pub storage: Storage,
     pub analyze: Analyze,
@@ -47,14 +53,24 @@ pub struct Node {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
 pub struct Dicom {
+    pub plain: bool,
     pub bind: IpAddr,
     pub port: u16,
     pub callers: Callers,
     pub called: Called,
     pub associations: usize,
+    pub associations_per_caller: usize,
+    pub associations_per_address: usize,
+    pub requests_per_minute: u32,
+    pub connections: usize,
+    pub connections_per_address: usize,
     pub max_pdu: u32,
     pub max_instance: u64,
+    pub artim_timeout: u64,
     pub idle_timeout: u64,
+    pub stall_timeout: u64,
+    pub min_rate: u32,
+    pub rate_window: u64,
     pub conflicts: Conflicts,
 }
 
@@ -111,16 +127,18 @@ impl Study {
 pub struct Storage {
     pub data_dir: PathBuf,
     pub min_free: u64,
+    pub low_free: u64,
     pub keep_days: f64,
     pub keep_min: f64,
     pub database: String,
 }
 
 impl Storage {
-    /// Free bytes below which films are deleted before `keep_days`: well before anybody is refused.
+    /// Free bytes below which films are deleted before `keep_days`: well before anybody is refused, be it
+    /// an association or an instance.
     #[must_use]
-    pub const fn low_space(&self) -> u64 {
-        self.min_free.saturating_mul(3)
+    pub fn low_space(&self) -> u64 {
+        self.min_free.saturating_mul(3).max(self.low_free.saturating_add(self.low_free / 2))
     }
 }
 
@@ -131,6 +149,7 @@ impl fmt::Debug for Storage {
         f.debug_struct("Storage")
             .field("data_dir", &self.data_dir)
             .field("min_free", &self.min_free)
+            .field("low_free", &self.low_free)
             .field("keep_days", &self.keep_days)
             .field("keep_min", &self.keep_min)
             .field("database", &database)
@@ -277,7 +296,10 @@ impl Config {
             settings.storage.data_dir.clone_from(dir);
         }
         if let Some(settings) = &settings {
-            check(settings, &mut problems);
+            check::settings(settings, &mut problems);
+        }
+        if let (Some(settings), Some(peers)) = (&settings, &peers) {
+            check::callers(settings, peers, &mut problems);
         }
         match (settings, peers) {
             (Some(settings), Some(peers)) if problems.is_empty() => Ok(Self { settings, peers }),
@@ -305,48 +327,6 @@ fn find(named: Option<&Path>, name: &str) -> Option<PathBuf> {
         return Some(path.to_owned());
     }
     [PathBuf::from(name), Path::new("/etc/centinela").join(name)].into_iter().find(|p| p.is_file())
-}
-
-fn check(settings: &Settings, problems: &mut Vec<String>) {
-    let quiet = settings.study.quiet_period;
-    if !(0.0..=86_400.0).contains(&quiet) {
-        problems.push(format!("[study] quiet_period = {quiet}: give seconds between 0 and 86400"));
-    }
-    if settings.dicom.associations == 0 {
-        problems.push("[dicom] associations = 0: nobody could connect; give at least 1".into());
-    }
-    if !(4_096..=1_048_576).contains(&settings.dicom.max_pdu) {
-        problems.push(format!("[dicom] max_pdu = {}: give bytes between 4096 and 1048576", settings.dicom.max_pdu));
-    }
-    let (dicom, delivery) = (&settings.dicom, &settings.delivery);
-    for (key, seconds, least) in [
-        ("[analyze] lease", settings.analyze.lease, 5),
-        ("[dicom] idle_timeout", dicom.idle_timeout, 1),
-        ("[delivery] connect_timeout", delivery.connect_timeout, 1),
-        ("[delivery] response_timeout", delivery.response_timeout, 1),
-    ] {
-        if !(least..=86_400).contains(&seconds) {
-            problems.push(format!("{key} = {seconds}: give seconds between {least} and 86400"));
-        }
-    }
-    if dicom.max_instance < 1 << 20 {
-        problems
-            .push(format!("[dicom] max_instance = {}: no film would fit; give at least 1048576", dicom.max_instance));
-    }
-    if settings.storage.data_dir.as_os_str().is_empty() {
-        problems.push("[storage] data_dir is empty: name a folder".into());
-    }
-    let (days, least) = (settings.storage.keep_days, settings.storage.keep_min);
-    if !(0.0..=36_500.0).contains(&days) {
-        problems.push(format!("[storage] keep_days = {days}: give days between 0 and 36500; 0 keeps films for ever"));
-    }
-    if least.is_nan() || least < 0.0 || (days > 0.0 && least > days) {
-        problems.push(format!("[storage] keep_min = {least}: give days between 0 and keep_days ({days})"));
-    }
-    let url = &settings.storage.database;
-    if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        problems.push("[storage] database: leave it empty for SQLite, or give a postgres:// URL".into());
-    }
 }
 
 #[cfg(test)]

@@ -49,10 +49,14 @@ impl Layers {
 
     fn lay(&mut self, origin: &str, table: &Table, problems: &mut Vec<String>) {
         for (section, value) in table {
-            let (Some(known), Some(entries)) = (self.defaults.get(section).and_then(Value::as_table), value.as_table())
-            else {
+            let Some(known) = self.defaults.get(section).and_then(Value::as_table) else {
                 problems
                     .push(format!("{origin}: unknown section [{section}]; known are {}", list(self.defaults.keys())));
+                continue;
+            };
+            let Some(entries) = value.as_table() else {
+                problems
+                    .push(format!("{origin}: {section} is {}, but must be a section [{section}]", value.type_str()));
                 continue;
             };
             for (key, value) in entries {
@@ -75,6 +79,11 @@ impl Layers {
                     ));
                     continue;
                 }
+                // Alone among the defaults, so that the message names its place and hides no other.
+                if let Err(problem) = alone(&self.defaults, section, key, &value) {
+                    problems.push(format!("{origin}: [{section}] {key}: {problem}"));
+                    continue;
+                }
                 if let Some(Value::Table(entries)) = self.merged.get_mut(section) {
                     entries.insert(key.clone(), value);
                 }
@@ -94,12 +103,26 @@ impl Layers {
     }
 }
 
+/// Whether the settings take this value.
+fn alone(defaults: &Table, section: &str, key: &str, value: &Value) -> Result<(), String> {
+    let mut table = defaults.clone();
+    if let Some(Value::Table(entries)) = table.get_mut(section) {
+        entries.insert(key.to_owned(), value.clone());
+    }
+    let settings: Result<Settings, _> = Value::Table(table).try_into();
+    settings.map(drop).map_err(|error| error.message().trim().to_owned())
+}
+
 /// A value of the environment in the type of the default.
 fn typed(text: &str, default: Option<&Value>) -> Value {
     let parsed = match default {
         Some(Value::Integer(_)) => text.parse().map(Value::Integer).ok(),
         Some(Value::Float(_)) => text.parse().map(Value::Float).ok(),
         Some(Value::Boolean(_)) => text.parse().map(Value::Boolean).ok(),
+        Some(Value::Array(_)) => {
+            let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            Some(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+        }
         _ => None,
     };
     parsed.unwrap_or_else(|| Value::String(text.to_owned()))

@@ -1,10 +1,16 @@
 //! `ae-titles.toml`: who we are, who may call, where results go.
 
+use super::classes::classes;
+use super::tls::PeerTls;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::profile::{OnSkip, Profile};
-use serde::Deserialize;
+use centinela_domain::uid::Uid;
+use centinela_scp::{Caller, CertificateName, Network};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
 use std::path::Path;
+use toml::{Table, Value};
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,12 +48,64 @@ pub struct Peer {
     /// Whether it may push studies to us.
     #[serde(default)]
     pub sends: bool,
+    /// Where it may call from; empty for everywhere.
+    #[serde(default, deserialize_with = "networks")]
+    pub networks: Vec<Network>,
+    /// The SOP classes that it may send; all if absent.
+    #[serde(default, deserialize_with = "sop_classes")]
+    pub classes: Option<Vec<Uid>>,
+    /// Associations that it may open in a minute.
+    pub per_minute: Option<u32>,
+    /// Associations that it may have at once; `[dicom] associations_per_caller` otherwise.
+    pub associations: Option<usize>,
+    /// If there is one, it may call only with one of these client certificates, so only by TLS:
+    /// `sha256:<fingerprint>`, `cn:<common name>` or `dns:<name>`.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// We call it by TLS.
+    pub tls: Option<PeerTls>,
     /// What it receives.
     #[serde(default)]
     pub deliver: Profile,
     /// When it hears that nothing was analysed.
     #[serde(default)]
     pub on_skip: OnSkip,
+}
+
+fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
+    let texts = Vec::<String>::deserialize(from)?;
+    let parsed =
+        texts.iter().map(|text| text.parse().map_err(|error| D::Error::custom(format!("networks: {text:?}: {error}"))));
+    parsed.collect()
+}
+
+fn sop_classes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Uid>>, D::Error> {
+    let names = Vec::<String>::deserialize(from)?;
+    let mut all = Vec::new();
+    for name in &names {
+        all.extend(classes(name).map_err(|error| D::Error::custom(format!("classes: {error}")))?);
+    }
+    Ok(Some(all))
+}
+
+impl Peer {
+    /// Whether it may call only under conditions.
+    #[must_use]
+    pub fn is_restricted(&self) -> bool {
+        !self.networks.is_empty() || self.classes.is_some() || self.per_minute.is_some() || self.associations.is_some()
+    }
+
+    /// What the acceptor has to know of it.
+    #[must_use]
+    pub fn caller(&self) -> Caller {
+        Caller {
+            ae_title: self.ae_title.clone(),
+            networks: self.networks.clone(),
+            classes: self.classes.clone(),
+            per_minute: self.per_minute,
+            associations: self.associations,
+        }
+    }
 }
 
 impl Peers {
@@ -65,13 +123,14 @@ impl Peers {
 
     /// Parses the text of the file `name`.
     pub fn parse(name: &str, text: &str, problems: &mut Vec<String>) -> Option<Self> {
-        let peers: Self = match toml::from_str(text) {
-            Ok(peers) => peers,
+        let table: Table = match text.parse() {
+            Ok(table) => table,
             Err(error) => {
                 problems.push(format!("{name}: {}", error.to_string().trim()));
                 return None;
             }
         };
+        let mut peers = Self::assemble(name, table, problems)?;
         let mut seen = HashSet::new();
         for peer in &peers.peers {
             if !seen.insert(&peer.name) {
@@ -83,12 +142,73 @@ impl Peers {
             if peer.host.as_ref().is_some_and(|h| h.trim().is_empty()) || peer.port == Some(0) {
                 problems.push(format!("{name}: peer {:?} has an empty host or port 0", peer.name));
             }
+            if peer.per_minute == Some(0) || peer.associations == Some(0) {
+                problems.push(format!(
+                    "{name}: peer {:?} has per_minute or associations 0: it could not call; give at least 1, or sends = false",
+                    peer.name
+                ));
+            }
+            if peer.classes.as_ref().is_some_and(Vec::is_empty) {
+                problems.push(format!(
+                    "{name}: peer {:?} has no class in classes: it could send nothing; name some, or remove the line",
+                    peer.name
+                ));
+            }
             let receives = peer.deliver != Profile::None;
             if receives && (peer.host.is_none() || peer.port.is_none()) {
                 problems.push(format!("{name}: peer {:?} has deliver, so it needs host and port", peer.name));
             }
         }
+        for peer in &mut peers.peers {
+            for wrong in peer.certificates.iter().filter(|text| CertificateName::parse(text).is_none()) {
+                problems.push(format!(
+                    "{name}: peer {:?}: {wrong:?} names no certificate; write sha256:<64 hex digits>, cn:<common name> or dns:<name>",
+                    peer.name
+                ));
+            }
+            if !peer.certificates.is_empty() && !peer.sends {
+                problems
+                    .push(format!("{name}: peer {:?} has certificates, but may not call: add sends = true", peer.name));
+            }
+            if let Some(Err(error)) = peer.tls.as_mut().map(PeerTls::load) {
+                problems.push(format!("{name}: peer {:?}: tls: {error}", peer.name));
+            }
+        }
         Some(peers)
+    }
+
+    /// Each part by itself, so that one wrong value does not hide the others.
+    fn assemble(name: &str, mut table: Table, problems: &mut Vec<String>) -> Option<Self> {
+        let before = problems.len();
+        let node = table.remove("node").and_then(|node| {
+            let node: Result<NodeTitle, _> = node.try_into();
+            node.map_err(|error| problems.push(format!("{name}: [node]: {}", error.to_string().trim()))).ok()
+        });
+        if node.is_none() && problems.len() == before {
+            problems.push(format!("{name}: there is no [node] with our ae_title"));
+        }
+        let peers = match table.remove("peer") {
+            None => Vec::new(),
+            Some(Value::Array(peers)) => peers,
+            Some(other) => {
+                problems.push(format!("{name}: peer is {}: write [[peer]] before each peer", other.type_str()));
+                Vec::new()
+            }
+        };
+        for key in table.keys() {
+            problems.push(format!("{name}: unknown section [{key}]; known are node, peer"));
+        }
+        let mut known = Vec::new();
+        for (n, peer) in peers.into_iter().enumerate() {
+            let title = peer.get("name").and_then(Value::as_str).map_or(String::new(), |name| format!(" ({name:?})"));
+            match peer.try_into() {
+                Ok(peer) => known.push(peer),
+                Err(error) => {
+                    problems.push(format!("{name}: [[peer]] number {}{title}: {}", n + 1, error.to_string().trim()));
+                }
+            }
+        }
+        Some(Self { node: node?, peers: known })
     }
 
     /// The peers that receive results.

@@ -64,9 +64,61 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn a_wrong_value_names_its_file_and_hides_nothing() {
+    let text = load(
+        "[dicom]\ncallers = \"all\"\nbind = \"nowhere\"\nassociations = 0\n[study]\nquiet_period = -1\n[log]\nlevel = 3\n",
+        "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"a\"\nae_title = \"A\"\nport = \"x\"\n\
+         [[peer]]\nname = \"b\"\nae_title = \"B\"\nsends = true\nnetworks = [\"10.0.0.1/8\"]\n\
+         [[peer]]\nname = \"c\"\nae_title = \"C\"\nsends = true\nclasses = [\"XRAY\"]\nper_minute = 0\n\
+         [[peer]]\nname = \"d\"\nae_title = \"D\"\nper_minute = 5\n",
+        &[("CENTINELA__DICOM__CALLED", "nobody")],
+    )
+    .unwrap_err()
+    .to_string();
+    for part in [
+        "centinela.toml: [dicom] callers: unknown variant `all`",
+        "centinela.toml: [dicom] bind: invalid IP address",
+        "centinela.toml: [log] level is integer",
+        "CENTINELA__DICOM__CALLED: [dicom] called: unknown variant `nobody`",
+        "[dicom] associations = 0",
+        "quiet_period = -1",
+        "ae-titles.toml: [[peer]] number 1 (\"a\")",
+        "ae-titles.toml: [[peer]] number 2 (\"b\")",
+        "the address has bits beyond the length",
+        "no SOP class is called \"XRAY\"",
+        "peer \"d\" has networks, classes, per_minute or associations, but may not call",
+    ] {
+        assert!(text.contains(part), "{part} missing in:\n{text}");
+    }
+}
+
+#[test]
+fn callers_with_conditions_are_read() {
+    let peers = "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"a\"\nae_title = \"A\"\nsends = true\n\
+        networks = [\"10.0.0.0/8\", \"fd00::/8\"]\nclasses = [\"cr\", \"1.2.3\"]\nper_minute = 60\nassociations = 2\n";
+    let caller = load("", peers, &[]).unwrap().peers.peers[0].caller();
+    assert_eq!(caller.networks.len(), 2);
+    assert_eq!(caller.classes.map(|classes| classes.len()), Some(2));
+    assert_eq!((caller.per_minute, caller.associations), (Some(60), Some(2)));
+    let ignored = load("[dicom]\ncallers = \"any\"\n", peers, &[]).unwrap_err().to_string();
+    assert!(ignored.contains("set callers = \"listed\""), "{ignored}");
+}
+
+#[test]
+fn limits_have_bounds() {
+    let settings = "[dicom]\nconnections = 10\nassociations_per_address = 0\nartim_timeout = 0\nmin_rate = 9999999\n";
+    let text = load(settings, NODE, &[]).unwrap_err().to_string();
+    for part in ["connections = 10", "associations_per_address = 0", "artim_timeout = 0", "min_rate = 9999999"] {
+        assert!(text.contains(part), "{part} missing in:\n{text}");
+    }
+}
+
+#[test]
 fn the_least_age_is_no_more_than_the_age() {
     let refused = load("[storage]\nkeep_days = 2\nkeep_min = 3\n", NODE, &[]).unwrap_err().to_string();
     assert!(refused.contains("keep_min = 3") && refused.contains("keep_days (2)"), "{refused}");
-    let config = load("[storage]\nkeep_days = 0\nkeep_min = 3\nmin_free = 5\n", NODE, &[]).unwrap();
+    let config = load("[storage]\nkeep_days = 0\nkeep_min = 3\nmin_free = 5\nlow_free = 8\n", NODE, &[]).unwrap();
     assert_eq!(config.settings.storage.low_space(), 15);
+    let config = load("[storage]\nmin_free = 5\nlow_free = 20\n", NODE, &[]).unwrap();
+    assert_eq!(config.settings.storage.low_space(), 30);
 }

@@ -24,6 +24,11 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// The row's error for one of several instances whose rows were written together.
+    pub fn database(text: &str) -> Self {
+        Self::Database(anyhow::anyhow!("{text}"))
+    }
+
     /// PS3.4 table B.2-1.
     pub const fn status(&self) -> DimseStatus {
         match self {

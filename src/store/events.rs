@@ -4,6 +4,7 @@ use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use serde_json::Value;
+use sqlx::QueryBuilder;
 
 /// What happened. Closed set: the words are part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,8 @@ pub enum EventKind {
     DeliveryRefused,
     /// Somebody asked for another try.
     RetryRequested,
+    /// A peer was not let in, or not with all its SOP classes; about no study.
+    CallRefused,
     /// A peer asked for storage commitment.
     CommitmentRequested,
     /// The instances of a commitment were checked.
@@ -97,6 +100,7 @@ impl EventKind {
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
             Self::RetryRequested => "retry_requested",
+            Self::CallRefused => "call_refused",
             Self::CommitmentRequested => "commitment_requested",
             Self::CommitmentChecked => "commitment_checked",
             Self::CommitmentReported => "commitment_reported",
@@ -147,6 +151,38 @@ pub async fn append(
     Ok(())
 }
 
+/// An event to append.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// When.
+    pub at: UnixMs,
+    /// The study, if it is about one.
+    pub study_uid: Option<String>,
+    /// The instance or result, if it is about one.
+    pub sop_instance: Option<String>,
+    /// What happened.
+    pub kind: EventKind,
+    /// JSON object; ids and numbers, never PHI.
+    pub detail: Value,
+}
+
+/// Appends events in this order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn append_all(tx: &mut Tx, events: &[NewEvent]) -> Result<()> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    on!(tx, c => QueryBuilder::new("insert into event (at, study_uid, sop_instance, kind, detail) ")
+        .push_values(events, |mut v, e| {
+            v.push_bind(e.at).push_bind(&e.study_uid).push_bind(&e.sop_instance).push_bind(e.kind.as_str());
+            v.push_bind(e.detail.to_string());
+        })
+        .build().execute(c).await?.rows_affected());
+    Ok(())
+}
+
 /// The events of a study, oldest first.
 ///
 /// # Errors
@@ -154,6 +190,15 @@ pub async fn append(
 pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<EventRow>> {
     Ok(on!(tx, c => sqlx::query_as("select * from event where study_uid = $1 order by seq")
         .bind(study_uid).fetch_all(c).await?))
+}
+
+/// The latest events of a kind, the newest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest(tx: &mut Tx, kind: EventKind, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(on!(tx, c => sqlx::query_as("select * from event where kind = $1 order by seq desc limit $2")
+        .bind(kind.as_str()).bind(limit).fetch_all(c).await?))
 }
 
 /// How many events of each kind there are.

@@ -5,6 +5,7 @@ use anyhow::{Context as _, Result};
 use centinela_domain::UnixMs;
 use centinela_domain::gate::{Decision, SkipReason, Verdict};
 use centinela_domain::instance::InstanceHeader;
+use sqlx::QueryBuilder;
 
 /// A received instance.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -23,8 +24,8 @@ pub struct InstanceRow {
     pub blob: String,
     /// Size of the Part 10 file.
     pub bytes: i64,
-    /// SHA-256 of the data set, lower-case hex.
-    pub sha256: String,
+    /// Digest of the data set: `blake3:` and lower-case hex (`sha256:` in rows of version 0.1.0).
+    pub digest: String,
     /// [`InstanceHeader`] as JSON.
     pub header: String,
     /// Calling AE title.
@@ -82,22 +83,38 @@ pub fn verdict_columns(verdict: &Verdict) -> Result<(Option<String>, Option<bool
     Ok((skip, verdict.chest, unknowns))
 }
 
-/// Inserts an instance; false if the SOP Instance UID is there already.
+/// Which of these SOP Instance UIDs are there already.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn insert(tx: &mut Tx, row: &InstanceRow) -> Result<bool> {
-    let done = on!(tx, c => sqlx::query(
-        "insert into instance (sop_instance, study_uid, series_uid, sop_class, transfer_syntax, blob, bytes, sha256, \
-         header, calling, called, peer, priority, received_at, revision, chest, skip, unknowns) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) \
-         on conflict (sop_instance) do nothing")
-        .bind(&row.sop_instance).bind(&row.study_uid).bind(&row.series_uid).bind(&row.sop_class)
-        .bind(&row.transfer_syntax).bind(&row.blob).bind(row.bytes).bind(&row.sha256).bind(&row.header)
-        .bind(&row.calling).bind(&row.called).bind(&row.peer).bind(row.priority).bind(row.received_at)
-        .bind(row.revision).bind(row.chest).bind(&row.skip).bind(&row.unknowns)
-        .execute(c).await?.rows_affected());
-    Ok(done == 1)
+pub async fn known(tx: &mut Tx, sop_instances: &[&str]) -> Result<Vec<String>> {
+    Ok(on!(tx, c => {
+        let mut query = QueryBuilder::new("select sop_instance from instance where sop_instance in (");
+        let mut list = query.separated(", ");
+        for sop in sop_instances {
+            list.push_bind(*sop);
+        }
+        query.push(")").build_query_scalar().fetch_all(c).await?
+    }))
+}
+
+/// Inserts instances; returns how many of them were not there yet.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(tx: &mut Tx, rows: &[&InstanceRow]) -> Result<u64> {
+    Ok(on!(tx, c => QueryBuilder::new(
+        "insert into instance (sop_instance, study_uid, series_uid, sop_class, transfer_syntax, blob, bytes, digest, \
+         header, calling, called, peer, priority, received_at, revision, chest, skip, unknowns) ")
+        .push_values(rows, |mut v, row| {
+            v.push_bind(&row.sop_instance).push_bind(&row.study_uid).push_bind(&row.series_uid);
+            v.push_bind(&row.sop_class).push_bind(&row.transfer_syntax).push_bind(&row.blob).push_bind(row.bytes);
+            v.push_bind(&row.digest).push_bind(&row.header).push_bind(&row.calling).push_bind(&row.called);
+            v.push_bind(&row.peer).push_bind(row.priority).push_bind(row.received_at).push_bind(row.revision);
+            v.push_bind(row.chest).push_bind(&row.skip).push_bind(&row.unknowns);
+        })
+        .push(" on conflict (sop_instance) do nothing")
+        .build().execute(c).await?.rows_affected()))
 }
 
 /// One instance.
@@ -107,16 +124,6 @@ pub async fn insert(tx: &mut Tx, row: &InstanceRow) -> Result<bool> {
 pub async fn find(tx: &mut Tx, sop_instance: &str) -> Result<Option<InstanceRow>> {
     Ok(on!(tx, c => sqlx::query_as("select * from instance where sop_instance = $1")
         .bind(sop_instance).fetch_optional(c).await?))
-}
-
-/// The instance that opened the study: its patient is the study's patient.
-///
-/// # Errors
-/// If the database fails.
-pub async fn first_of_study(tx: &mut Tx, study_uid: &str) -> Result<Option<InstanceRow>> {
-    Ok(on!(tx, c => sqlx::query_as(
-        "select * from instance where study_uid = $1 order by received_at, sop_instance limit 1")
-        .bind(study_uid).fetch_optional(c).await?))
 }
 
 /// All instances of a study in the order of arrival.
@@ -134,10 +141,10 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<InstanceRow>> 
 /// If the database fails.
 pub async fn take_over(tx: &mut Tx, row: &InstanceRow) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "update instance set transfer_syntax = $2, blob = $3, bytes = $4, sha256 = $5, header = $6, revision = $7, \
+        "update instance set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, header = $6, revision = $7, \
          chest = $8, skip = $9, unknowns = $10, sop_class = $11, series_uid = $12, calling = $13, received_at = $14, \
          deleted_at = null, purged_at = null, damaged_at = null where sop_instance = $1")
-        .bind(&row.sop_instance).bind(&row.transfer_syntax).bind(&row.blob).bind(row.bytes).bind(&row.sha256)
+        .bind(&row.sop_instance).bind(&row.transfer_syntax).bind(&row.blob).bind(row.bytes).bind(&row.digest)
         .bind(&row.header).bind(row.revision).bind(row.chest).bind(&row.skip).bind(&row.unknowns)
         .bind(&row.sop_class).bind(&row.series_uid).bind(&row.calling).bind(row.received_at)
         .execute(c).await?.rows_affected());

@@ -5,6 +5,7 @@ use super::{Tx, new_id, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::job::{AfterFailure, JobState, after_failure};
+use sqlx::QueryBuilder;
 
 /// What a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,13 +96,27 @@ pub const MAX_INTERRUPTIONS: i64 = 20;
 /// # Errors
 /// If the database fails.
 pub async fn enqueue(tx: &mut Tx, job: &NewJob<'_>, now: UnixMs) -> Result<bool> {
-    let dedup = format!("{}:{}:{}", job.kind.as_str(), job.subject, job.revision);
-    let done = on!(tx, c => sqlx::query(
+    Ok(enqueue_all(tx, std::slice::from_ref(job), now).await? == 1)
+}
+
+/// As [`enqueue`], for several; returns how many are new.
+///
+/// # Errors
+/// If the database fails.
+pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob<'_>], now: UnixMs) -> Result<u64> {
+    if jobs.is_empty() {
+        return Ok(0);
+    }
+    Ok(on!(tx, c => QueryBuilder::new(
         "insert into job (id, kind, subject, study_uid, revision, state, priority, attempts, interruptions, run_at, \
-         dedup, created_at) values ($1, $2, $3, $4, $5, 'queued', $6, 0, 0, $7, $8, $7) on conflict (dedup) do nothing")
-        .bind(new_id()).bind(job.kind.as_str()).bind(job.subject).bind(job.study_uid).bind(job.revision)
-        .bind(job.priority).bind(now).bind(dedup).execute(c).await?.rows_affected());
-    Ok(done == 1)
+         dedup, created_at) ")
+        .push_values(jobs, |mut v, job| {
+            v.push_bind(new_id()).push_bind(job.kind.as_str()).push_bind(job.subject).push_bind(job.study_uid);
+            v.push_bind(job.revision).push("'queued'").push_bind(job.priority).push("0").push("0").push_bind(now);
+            v.push_bind(format!("{}:{}:{}", job.kind.as_str(), job.subject, job.revision)).push_bind(now);
+        })
+        .push(" on conflict (dedup) do nothing")
+        .build().execute(c).await?.rows_affected()))
 }
 
 const CLAIM: Sql = claim_sql!(

@@ -96,6 +96,7 @@ impl Db {
             .await
             .with_context(|| format!("open database {}", path.display()))?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
+        stretch(&pool).await.context("make room in the write-ahead log")?;
         Ok(Self::Sqlite { pool, writer: Arc::default() })
     }
 
@@ -148,6 +149,21 @@ impl Db {
             Self::Postgres { pool } => pool.close().await,
         }
     }
+}
+
+/// Writes as many pages as fit between two checkpoints, so that the write-ahead log has its full length:
+/// a commit that overwrites is synced without a change of the file's metadata, one that appends is not.
+async fn stretch(pool: &SqlitePool) -> Result<()> {
+    let mut connection = pool.acquire().await?;
+    for statement in [
+        "create table stretch (filler blob)",
+        "insert into stretch values (zeroblob(4096 * 1000))",
+        "drop table stretch",
+        "pragma wal_checkpoint(restart)",
+    ] {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    Ok(())
 }
 
 impl Tx {

@@ -122,7 +122,7 @@ pub async fn mark_damaged(tx: &mut Tx, blob: &str, now: UnixMs) -> Result<()> {
 /// If the database fails.
 pub async fn restore(tx: &mut Tx, sop_instance: &str, digest: &str, blob: &str) -> Result<Option<String>> {
     let first: Option<String> = on!(tx, c => sqlx::query_scalar(
-        "select blob from instance where sop_instance = $1 and sha256 = $2 \
+        "select blob from instance where sop_instance = $1 and digest = $2 \
          and (deleted_at is not null or damaged_at is not null)")
         .bind(sop_instance).bind(digest).fetch_optional(c).await?);
     if first.is_some() {
@@ -133,13 +133,13 @@ pub async fn restore(tx: &mut Tx, sop_instance: &str, digest: &str, blob: &str) 
         return Ok(first);
     }
     let variant: Option<String> = on!(tx, c => sqlx::query_scalar(
-        "select blob from variant where sop_instance = $1 and sha256 = $2 \
+        "select blob from variant where sop_instance = $1 and digest = $2 \
          and (deleted_at is not null or damaged_at is not null)")
         .bind(sop_instance).bind(digest).fetch_optional(c).await?);
     if variant.is_some() {
         on!(tx, c => sqlx::query(
             "update variant set blob = $3, deleted_at = null, purged_at = null, damaged_at = null \
-             where sop_instance = $1 and sha256 = $2")
+             where sop_instance = $1 and digest = $2")
             .bind(sop_instance).bind(digest).bind(blob).execute(c).await?.rows_affected());
     }
     Ok(variant)

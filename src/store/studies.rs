@@ -4,7 +4,7 @@ use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::study::StudyState;
-use centinela_domain::uid::Uid;
+use sqlx::QueryBuilder;
 
 /// A study as it stands.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -27,6 +27,8 @@ pub struct StudyRow {
     pub settled_at: Option<UnixMs>,
     /// Why it was skipped or failed, in words.
     pub reason: Option<String>,
+    /// Identity digest of the instance that opened it: whose study it is.
+    pub identity: Option<String>,
 }
 
 impl StudyRow {
@@ -37,17 +39,35 @@ impl StudyRow {
     }
 }
 
-/// The study's row; a new one is made in state receiving.
+/// Instances of one study arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// Identity digest of the first of them; it counts if they open the study.
+    pub identity: String,
+    /// When the last of them arrived.
+    pub now: UnixMs,
+    /// The study closes then, if it is still receiving.
+    pub quiet_until: UnixMs,
+}
+
+/// Instances arrived, of several studies, each named once: the studies' rows, made in state receiving
+/// where these are the first. The quiet period starts again for a study that is still receiving.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn find_or_insert(tx: &mut Tx, study: &Uid, now: UnixMs, quiet_until: UnixMs) -> Result<StudyRow> {
-    on!(tx, c => sqlx::query(
-        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until) \
-         values ($1, 'receiving', 1, $2, $2, $3) on conflict (study_uid) do nothing")
-        .bind(study.as_str()).bind(now).bind(quiet_until).execute(c).await?.rows_affected());
-    Ok(on!(tx, c => sqlx::query_as("select * from study where study_uid = $1")
-        .bind(study.as_str()).fetch_one(c).await?))
+pub async fn arrived(tx: &mut Tx, arrivals: &[Arrival]) -> Result<Vec<StudyRow>> {
+    Ok(on!(tx, c => QueryBuilder::new(
+        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until, identity) ")
+        .push_values(arrivals, |mut v, a| {
+            v.push_bind(&a.study_uid).push("'receiving'").push("1").push_bind(a.now).push_bind(a.now);
+            v.push_bind(a.quiet_until).push_bind(&a.identity);
+        })
+        .push(
+            " on conflict (study_uid) do update set last_at = excluded.last_at, quiet_until = \
+             case when study.state = 'receiving' then excluded.quiet_until else study.quiet_until end returning *")
+        .build_query_as().fetch_all(c).await?))
 }
 
 /// The study's row, if there is one.
@@ -59,15 +79,13 @@ pub async fn find(tx: &mut Tx, study_uid: &str) -> Result<Option<StudyRow>> {
         .bind(study_uid).fetch_optional(c).await?))
 }
 
-/// An instance arrived: the quiet period starts again, if the study is still receiving.
+/// Says anew whose study it is: another film took the place of the one that opened it.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn touch(tx: &mut Tx, study: &Uid, now: UnixMs, quiet_until: UnixMs) -> Result<()> {
-    on!(tx, c => sqlx::query(
-        "update study set last_at = $2, quiet_until = case when state = 'receiving' then $3 else quiet_until end \
-         where study_uid = $1")
-        .bind(study.as_str()).bind(now).bind(quiet_until).execute(c).await?.rows_affected());
+pub async fn identify(tx: &mut Tx, study_uid: &str, identity: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("update study set identity = $2 where study_uid = $1")
+        .bind(study_uid).bind(identity).execute(c).await?.rows_affected());
     Ok(())
 }
 

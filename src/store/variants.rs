@@ -12,8 +12,8 @@ pub struct VariantRow {
     pub id: String,
     /// SOP Instance UID.
     pub sop_instance: String,
-    /// SHA-256 of the data set.
-    pub sha256: String,
+    /// Digest of the data set, as in the instance row.
+    pub digest: String,
     /// Transfer Syntax UID as received.
     pub transfer_syntax: String,
     /// Key of the bytes.
@@ -43,9 +43,9 @@ pub struct VariantRow {
 /// If the database fails.
 pub async fn insert(tx: &mut Tx, row: &VariantRow) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
-        "insert into variant (id, sop_instance, sha256, transfer_syntax, blob, bytes, calling, received_at, state) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending') on conflict (sop_instance, sha256) do nothing")
-        .bind(&row.id).bind(&row.sop_instance).bind(&row.sha256).bind(&row.transfer_syntax).bind(&row.blob)
+        "insert into variant (id, sop_instance, digest, transfer_syntax, blob, bytes, calling, received_at, state) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, 'pending') on conflict (sop_instance, digest) do nothing")
+        .bind(&row.id).bind(&row.sop_instance).bind(&row.digest).bind(&row.transfer_syntax).bind(&row.blob)
         .bind(row.bytes).bind(&row.calling).bind(row.received_at).execute(c).await?.rows_affected());
     Ok(done == 1)
 }
@@ -144,9 +144,9 @@ pub async fn settle(tx: &mut Tx, id: &str, took: bool, reason: &str) -> Result<(
 /// If the database fails.
 pub async fn swap(tx: &mut Tx, id: &str, first: &InstanceRow) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "update variant set transfer_syntax = $2, blob = $3, bytes = $4, sha256 = $5, calling = $6, received_at = $7, \
+        "update variant set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, calling = $6, received_at = $7, \
          deleted_at = $8 where id = $1")
-        .bind(id).bind(&first.transfer_syntax).bind(&first.blob).bind(first.bytes).bind(&first.sha256)
+        .bind(id).bind(&first.transfer_syntax).bind(&first.blob).bind(first.bytes).bind(&first.digest)
         .bind(&first.calling).bind(first.received_at).bind(first.deleted_at).execute(c).await?.rows_affected());
     Ok(())
 }

@@ -33,7 +33,7 @@ fn assert_whole(node: &Node<'_>, pacs: &Pacs, films: &[Film]) {
     assert_eq!(shelf.keys().cloned().collect::<BTreeSet<_>>(), expected, "the PACS has what the node built");
     for (sop, copies) in &shelf {
         let first = &copies[0].0;
-        assert!(copies.iter().all(|(sha256, _)| sha256 == first), "{sop} was sent with different bytes");
+        assert!(copies.iter().all(|(digest, _)| digest == first), "{sop} was sent with different bytes");
     }
 }
 

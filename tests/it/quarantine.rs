@@ -59,7 +59,7 @@ fn keeping_the_first_ends_it_and_changes_nothing() {
     assert!(list(&node).is_empty());
     assert_eq!(decide(&node, &entry, "take-second"), 409, "decided once");
     let after = instance(&node, &films.0);
-    assert_eq!(before["sha256"], after["sha256"]);
+    assert_eq!(before["digest"], after["digest"]);
     assert_eq!(after["variants"][0]["resolution"], "kept_first", "{after:#}");
     assert!(happened(&node.settled(&films.0.study, 1), "quarantine_resolved"));
 }
@@ -80,8 +80,8 @@ fn taking_the_second_gives_a_revision_and_keeps_the_first_bytes() {
     assert!(happened(&study, "study_reopened"), "{study:#}");
     let study = node.settled(&films.0.study, 2);
     let after = instance(&node, &films.0);
-    assert_eq!(after["sha256"], before["variants"][0]["sha256"], "the second is in its place");
-    assert_eq!(after["variants"][0]["sha256"], before["sha256"], "the first is kept beside it");
+    assert_eq!(after["digest"], before["variants"][0]["digest"], "the second is in its place");
+    assert_eq!(after["variants"][0]["digest"], before["digest"], "the first is kept beside it");
     assert_eq!(after["variants"][0]["resolution"], "took_second");
     assert_eq!(after["predictions"].as_array().unwrap().len(), 1, "{after:#}");
     assert!(list(&node).is_empty());

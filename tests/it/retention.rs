@@ -18,7 +18,6 @@ use centinela::store::variants::{self, VariantRow};
 use centinela::store::{Db, Tx, deliveries, retention, studies};
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::study::StudyState;
-use centinela_domain::uid::Uid;
 use centinela_phantom::{Pathology, collection};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -285,12 +284,13 @@ pub async fn contract(db: &Db) {
 }
 
 async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant): (&str, &str, &str), at: i64) {
-    let study = Uid::parse(uid).unwrap();
-    studies::find_or_insert(tx, &study, at, at).await.unwrap();
+    let arrival =
+        |quiet_until| studies::Arrival { study_uid: uid.to_owned(), identity: "who".to_owned(), now: at, quiet_until };
+    studies::arrived(tx, &[arrival(at)]).await.unwrap();
     if state != StudyState::Receiving {
         assert!(studies::close_due(tx, at).await.unwrap().iter().any(|(closed, _)| closed == uid));
     } else {
-        studies::touch(tx, &study, at, i64::MAX).await.unwrap();
+        studies::arrived(tx, &[arrival(i64::MAX)]).await.unwrap();
     }
     if ![StudyState::Receiving, StudyState::Complete].contains(&state) {
         studies::settle(tx, uid, 1, state, None, at).await.unwrap();
@@ -303,7 +303,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         transfer_syntax: "1".to_owned(),
         blob: uid.to_owned(),
         bytes: 10,
-        sha256: "digest".to_owned(),
+        digest: "digest".to_owned(),
         header: "{}".to_owned(),
         calling: "A".to_owned(),
         called: "B".to_owned(),
@@ -317,7 +317,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         deleted_at: None,
         damaged_at: None,
     };
-    assert!(instances::insert(tx, &row).await.unwrap());
+    assert_eq!(instances::insert(tx, &[&row]).await.unwrap(), 1);
     if job != "none" {
         let new = NewJob { kind: JobKind::Predict, subject: uid, study_uid: uid, revision: 1, priority: 1_000 };
         assert!(jobs::enqueue(tx, &new, at).await.unwrap());
@@ -356,7 +356,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         let row = VariantRow {
             id: format!("v{uid}"),
             sop_instance: uid.to_owned(),
-            sha256: "other digest".to_owned(),
+            digest: "other digest".to_owned(),
             transfer_syntax: "1".to_owned(),
             blob: format!("v{uid}"),
             bytes: 5,

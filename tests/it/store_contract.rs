@@ -22,12 +22,22 @@ async fn contract(db: &Db) {
     a_promise_is_taken_back_with_its_film(db).await;
 }
 
+/// One instance of a study arrived; the study falls quiet after half a second.
+fn arrival(study: &str, now: i64) -> studies::Arrival {
+    studies::Arrival { study_uid: study.to_owned(), identity: format!("who-{now}"), now, quiet_until: now + 500 }
+}
+
 async fn study_opens_closes_and_reopens(db: &Db) {
-    let study = Uid::parse("1.2.3").unwrap();
     let mut tx = db.write().await.unwrap();
-    let row = studies::find_or_insert(&mut tx, &study, 100, 600).await.unwrap();
+    let row = studies::arrived(&mut tx, &[arrival("1.2.3", 100)]).await.unwrap().remove(0);
     assert_eq!((row.state(), row.revision), (StudyState::Receiving, 1));
-    studies::touch(&mut tx, &study, 200, 700).await.unwrap();
+    studies::arrived(&mut tx, &[arrival("1.2.3", 200)]).await.unwrap();
+    let both = studies::arrived(&mut tx, &[arrival("1.2.2", 150), arrival("1.2.3", 200)]).await.unwrap();
+    let of = |uid: &str| both.iter().find(|row| row.study_uid == uid).unwrap();
+    assert_eq!(of("1.2.2").identity.as_deref(), Some("who-150"));
+    assert_eq!(of("1.2.3").identity.as_deref(), Some("who-100"), "the first instance says whose study it is");
+    assert_eq!((of("1.2.3").first_at, of("1.2.3").quiet_until), (100, 700));
+    assert_eq!(studies::close_due(&mut tx, 650).await.unwrap(), [("1.2.2".to_owned(), 1)]);
     assert!(studies::close_due(&mut tx, 699).await.unwrap().is_empty());
     assert_eq!(studies::close_due(&mut tx, 700).await.unwrap(), [("1.2.3".to_owned(), 1)]);
     assert!(studies::close_due(&mut tx, 900).await.unwrap().is_empty(), "closed once");
@@ -43,9 +53,8 @@ async fn study_opens_closes_and_reopens(db: &Db) {
 }
 
 async fn a_rolled_back_transaction_leaves_nothing(db: &Db) {
-    let study = Uid::parse("1.2.4").unwrap();
     let mut tx = db.write().await.unwrap();
-    studies::find_or_insert(&mut tx, &study, 1, 1).await.unwrap();
+    studies::arrived(&mut tx, &[arrival("1.2.4", 1)]).await.unwrap();
     drop(tx);
     let mut tx = db.read().await.unwrap();
     assert!(studies::find(&mut tx, "1.2.4").await.unwrap().is_none());

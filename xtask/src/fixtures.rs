@@ -1,7 +1,7 @@
 //! Writes the phantom films: the small fixtures with their truth and table, and the large ones.
 
 use anyhow::Context;
-use centinela_phantom::{Fixture, Marker, PATIENT_NAMES, Truth, collection, fixtures, write_dicom};
+use centinela_phantom::{Fixture, Marker, PATIENT_NAMES, Spec, Truth, collection, fixtures, write_dicom};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -53,11 +53,18 @@ pub fn write_small(folder: &Path) -> anyhow::Result<()> {
 /// # Errors
 /// When a file cannot be written.
 pub fn write_large(folder: &Path, count: u32, long_side: u16) -> anyhow::Result<()> {
-    let next = AtomicU32::new(0);
     let specs: Vec<_> = collection(count, long_side).collect();
+    on_all_cores(&specs, &|spec| write(&folder.join(format!("{}.dcm", spec.key)), &write_dicom(spec)))?;
+    eprintln!("{count} films in {}", folder.display());
+    Ok(())
+}
+
+/// Does something with each specification, on all cores.
+pub(crate) fn on_all_cores(specs: &[Spec], act: &(impl Fn(&Spec) -> anyhow::Result<()> + Sync)) -> anyhow::Result<()> {
+    let next = AtomicU32::new(0);
     let worker = || -> anyhow::Result<()> {
         while let Some(spec) = specs.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-            write(&folder.join(format!("{}.dcm", spec.key)), &write_dicom(spec))?;
+            act(spec)?;
         }
         Ok(())
     };
@@ -65,12 +72,10 @@ pub fn write_large(folder: &Path, count: u32, long_side: u16) -> anyhow::Result<
     std::thread::scope(|scope| {
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         running.into_iter().try_for_each(|t| t.join().map_err(|_| anyhow::anyhow!("a writer panicked"))?)
-    })?;
-    eprintln!("{count} films in {}", folder.display());
-    Ok(())
+    })
 }
 
-fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }

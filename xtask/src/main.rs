@@ -1,5 +1,6 @@
 //! Maintenance tasks of the workspace, run as `cargo xtask TASK`.
 
+mod corpus;
 mod fixtures;
 
 use clap::{Parser, Subcommand};
@@ -26,6 +27,11 @@ enum Task {
         #[arg(long, default_value_t = 2500, requires = "large")]
         long_side: u16,
     },
+    /// Writes the corpus of the receive benchmark: dx/ (32 films of 10 MB) and ct/ (400 slices of 0.5 MB).
+    Corpus {
+        /// The folder to write.
+        folder: PathBuf,
+    },
     /// Writes one full-size film with the test opacity, for the picture of the README.
     Marked {
         /// The file to write.
@@ -36,6 +42,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Fixtures { large: Some(folder), count, long_side } => fixtures::write_large(&folder, count, long_side),
+        Task::Corpus { folder } => corpus::write_corpus(&folder),
         Task::Marked { file } => fixtures::write_marked(&file),
         Task::Fixtures { large: None, .. } => fixtures::write_small(&fixtures::folder()),
     }

@@ -5,6 +5,7 @@ use super::Context;
 use super::copy::Copier;
 use super::dataset::Dataset;
 use super::validity::timezone_minutes;
+use crate::calendar::civil;
 use crate::code::Code;
 use crate::evidence::StudyImage;
 use crate::profile::ResultKind;
@@ -114,19 +115,6 @@ impl Stamp {
         let zone = if self.offset == "+0000" { "UTC".to_owned() } else { format!("UTC{}", self.offset) };
         format!("{}-{}-{} {}:{} {zone}", &d[..4], &d[4..6], &d[6..], &t[..2], &t[2..4])
     }
-}
-
-/// Days since 1970-01-01 to a date of the proleptic Gregorian calendar. Eras of 400 years begin on
-/// 1 March, so that the leap day is the last of its year.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 /// Starts an object with everything that all kinds share.

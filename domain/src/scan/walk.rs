@@ -33,6 +33,8 @@ pub(crate) struct Walked {
     /// Where the image's Pixel Data begins, whole or not.
     pub(crate) pixels_at: Option<usize>,
     pub(crate) elements: usize,
+    /// Where the last whole element of the top level ends.
+    pub(crate) complete: usize,
     /// The first error met, at which the walk ended.
     pub(crate) error: Option<ScanError>,
 }
@@ -40,10 +42,11 @@ pub(crate) struct Walked {
 /// Walks the whole data set. Pixel data, of the image or of an icon, is checked but not shown.
 /// With an error, the tokens already shown are worthless.
 pub(crate) fn walk(data: &[u8], encoding: Encoding, sink: &mut dyn FnMut(Token<'_>)) -> Walked {
-    let mut walker = Walker { data, sink, pixels: None, pixels_at: None, elements: 0 };
+    let mut walker = Walker { data, sink, pixels: None, pixels_at: None, elements: 0, complete: 0 };
     let all = Span { from: 0, bound: data.len(), delimited: false };
     let error = walker.elements(all, encoding, 0).err();
-    Walked { pixels: walker.pixels, pixels_at: walker.pixels_at, elements: walker.elements, error }
+    let Walker { pixels, pixels_at, elements, complete, .. } = walker;
+    Walked { pixels, pixels_at, elements, complete, error }
 }
 
 /// Where a group's elements end, without walking into any of them: for file meta information.
@@ -51,7 +54,7 @@ pub(crate) fn walk(data: &[u8], encoding: Encoding, sink: &mut dyn FnMut(Token<'
 /// # Errors
 /// [`ScanError`] if an element reaches beyond the data.
 pub(super) fn group_end(data: &[u8], from: usize, group: u16) -> Result<usize, ScanError> {
-    let mut walker = Walker { data, sink: &mut |_| {}, pixels: None, pixels_at: None, elements: 0 };
+    let mut walker = Walker { data, sink: &mut |_| {}, pixels: None, pixels_at: None, elements: 0, complete: 0 };
     let mut at = from;
     while data.get(at..at + 2) == Some(group.to_le_bytes().as_slice()) {
         let header = walker.header(at, data.len(), Encoding::ExplicitLittle)?;
@@ -67,6 +70,7 @@ struct Walker<'a, 's> {
     pixels: Option<PixelElement>,
     pixels_at: Option<usize>,
     elements: usize,
+    complete: usize,
 }
 
 /// A stretch of elements: up to `bound`, or up to a delimiter that must come before `bound`.
@@ -115,6 +119,9 @@ impl Walker<'_, '_> {
                 Tag(0xFFFE, _) => return Err(header.malformed("item or delimiter out of place")),
                 Tag(0, _) => return Err(header.malformed("command element in a data set")),
                 _ => at = self.element(header, span.bound, encoding, depth)?,
+            }
+            if depth == 0 {
+                self.complete = at;
             }
         }
     }

@@ -1,10 +1,10 @@
 //! Where the pixels lie in a file: the bounded walk of the domain crate, then one frame's bytes
 //! (PS3.5 section A.4 for encapsulated fragments).
 
-use super::ImageError;
+use super::{ImageError, PixelLayout};
 use centinela_domain::gate::PixelProblem;
-use centinela_domain::header;
-use centinela_domain::scan::{Encoding, PixelElement, Scanned, part10, scan};
+use centinela_domain::header::{self, HeaderError};
+use centinela_domain::scan::{Encoding, PixelElement, Scanned, part10, scan_within};
 use dicom_object::mem::InMemDicomObject;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -42,11 +42,17 @@ pub(super) enum Pixels {
 /// [`ImageError::File`], or [`ImageError::Pixels`] where there are none.
 pub(super) fn locate(bytes: &[u8]) -> Result<Source<'_>, ImageError> {
     let file = part10(bytes)?;
-    let Scanned { bytes: data, encoding, pixels, .. } = scan(file.dataset, &file.transfer_syntax)?;
+    let start = &bytes[..bytes.len().min(header::START)];
+    let whole = start.len() == bytes.len();
+    let (image, _) = header::read_start(start, whole).map_err(unreadable)?;
+    let dataset = image.dataset;
+    // What the header says is enough to know how much a deflated data set may hold.
+    let claimed = PixelLayout::read(&dataset).map_or(0, |layout| layout.pixels() * layout.sample_bytes());
+    let most = (claimed + header::START) as u64;
+    let Scanned { bytes: data, encoding, pixels, .. } = scan_within(file.dataset, &file.transfer_syntax, most)?;
     let Some(element) = pixels else {
         return Err(ImageError::pixels(PixelProblem::Missing, "there is no Pixel Data"));
     };
-    let dataset = header::read(bytes).map_err(|e| ImageError::Header(e.to_string()))?.dataset;
     let pixels = if element.encapsulated {
         Pixels::Encapsulated(fragments(&data, element)?)
     } else {
@@ -56,6 +62,13 @@ pub(super) fn locate(bytes: &[u8]) -> Result<Source<'_>, ImageError> {
         Pixels::Native { value: element.value..element.value + element.length, big_endian, words }
     };
     Ok(Source { transfer_syntax: file.transfer_syntax, dataset, bytes: data, pixels })
+}
+
+fn unreadable(error: HeaderError) -> ImageError {
+    match error {
+        HeaderError::Scan(error) => error.into(),
+        other => ImageError::Header(other.to_string()),
+    }
 }
 
 /// The fragments behind the Basic Offset Table. The walk has checked every length.

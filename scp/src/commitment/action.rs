@@ -81,7 +81,7 @@ impl<H: StoreHandler> Association<H> {
         context: &Context,
     ) -> Result<Option<Vec<u8>>, Fault> {
         let limits = &self.policy.limits;
-        let patience = Patience { between: limits.stall, inside: limits.stall };
+        let patience = Patience { between: limits.stall, inside: limits.stall, open: true };
         let (mut bytes, mut received) = (Vec::new(), 0_usize);
         loop {
             let Arrival::Fragment(fragment) = wire.next(patience).await? else {

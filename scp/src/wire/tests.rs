@@ -4,12 +4,13 @@ use super::*;
 use proptest::prelude::{any, prop_assert, prop_assert_eq};
 use proptest::{collection::vec, proptest};
 
-const PATIENCE: Patience = Patience { between: Duration::from_secs(5), inside: Duration::from_secs(5) };
+const PATIENCE: Patience = Patience { between: Duration::from_secs(5), inside: Duration::from_secs(5), open: false };
 
 /// Feeds `bytes` in pieces and joins the fragments up to the fault that ends it.
 async fn joined(bytes: &[u8], piece: usize) -> (Vec<(u8, bool, Vec<u8>)>, Fault) {
     let (near, mut far) = tokio::io::duplex(64);
     let mut wire = Wire::new(near, 4096, CancellationToken::new());
+    wire.state = State::Sta6;
     let writing = async {
         for piece in bytes.chunks(piece) {
             // The reader may have given up already.

@@ -3,7 +3,7 @@
 use crate::node::Node;
 use crate::peer::{CR, DX, EXPLICIT, IMPLICIT, Peer, Request, Said, release};
 use centinela_domain::ae::AeTitle;
-use centinela_scp::{AssociationChange, Caller, CallerRule, Rejection};
+use centinela_scp::{AssociationChange, Caller, CallerRule, RefusalCause};
 
 async fn answer(node: &Node, request: Request) -> Peer {
     let mut peer = Peer::connect(node.address).await;
@@ -45,7 +45,7 @@ async fn contexts_are_answered_one_by_one_and_the_peer_is_known() {
     let results = results(&said);
     let brief: Vec<_> = results.iter().map(|(id, result, _)| (*id, *result)).collect();
     assert_eq!(brief, [(1, 0), (7, 0), (9, 3), (255, 0), (11, 4), (13, 4)]);
-    assert_eq!(results[0].2, "1.2.840.10008.1.2.4.80");
+    assert_eq!(results[0].2, EXPLICIT, "our preference, not the requestor's order");
     assert_eq!(results[3].2, "1.2.840.10008.1.2.2");
     let text = String::from_utf8_lossy(&said.body).into_owned();
     assert!(text.contains("2.25.4711") && text.contains("CENTINELA_TEST"), "our identity");
@@ -69,8 +69,8 @@ async fn private_classes_can_be_refused() {
 async fn strangers_and_wrong_addressees_are_rejected() {
     let node = Node::with(|policy| {
         let caller = |title: &str, host: &str| Caller {
-            ae_title: AeTitle::parse(title).unwrap(),
-            host: Some(host.parse().unwrap()),
+            networks: vec![host.parse().unwrap()],
+            ..Caller::new(AeTitle::parse(title).unwrap())
         };
         policy.callers = CallerRule::Listed(vec![caller("PEER", "127.0.0.1"), caller("FAR", "192.0.2.1")]);
     })
@@ -84,7 +84,19 @@ async fn strangers_and_wrong_addressees_are_rejected() {
     answer(&node, nobody).await.hear_reject(1, 1, 3).await;
     let other = Request { called: "node", ..Request::usual() };
     answer(&node, other).await.hear_reject(1, 1, 7).await;
-    node.observed(|c| *c == AssociationChange::Rejected(Rejection::CALLED_AE_TITLE)).await;
+    let mut heard = Vec::new();
+    for change in node.memory.events.lock().unwrap().iter() {
+        if let AssociationChange::Refused { cause, claimed } = change {
+            heard.push((*cause, claimed.clone()));
+        }
+    }
+    let wanted = [
+        (RefusalCause::UnknownCaller, "STRANGER"),
+        (RefusalCause::Network, "FAR"),
+        (RefusalCause::UnknownCaller, ""),
+        (RefusalCause::CalledTitle, "PEER"),
+    ];
+    assert_eq!(heard, wanted.map(|(cause, claimed)| (cause, claimed.to_owned())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -290,7 +290,7 @@ async fn receiver(roles: Option<(u8, u8)>) -> (Remote, tokio::task::JoinHandle<V
         let _ = peer.0.shutdown().await;
         asked
     });
-    let remote = Remote { ae_title: AeTitle::parse("PEER").unwrap(), host: "127.0.0.1".into(), port };
+    let remote = Remote { ae_title: AeTitle::parse("PEER").unwrap(), host: "127.0.0.1".into(), port, tls: None };
     (remote, task)
 }
 

@@ -2,8 +2,12 @@
 
 use crate::node::Node;
 use crate::peer::{CR, Peer, Request, p_data, pdu, pdv, release, request, store};
-use centinela_scp::{AbortCause, AssociationChange, Rejection};
+use centinela_scp::{AbortCause, AssociationChange, RefusalCause};
 use std::time::{Duration, Instant};
+
+async fn refused(node: &Node, wanted: RefusalCause) {
+    node.observed(|change| matches!(change, AssociationChange::Refused { cause, .. } if *cause == wanted)).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_association_too_many_is_rejected_for_now() {
@@ -12,7 +16,7 @@ async fn one_association_too_many_is_rejected_for_now() {
     let mut second = Peer::connect(node.address).await;
     second.send(&Request::usual().encode()).await;
     second.hear_reject(2, 3, 2).await;
-    node.observed(|change| *change == AssociationChange::Rejected(Rejection::LOCAL_LIMIT)).await;
+    refused(&node, RefusalCause::Associations).await;
     first.send(&release()).await;
     assert_eq!(first.hear().await.kind, 6);
     // The place is free as soon as the release is answered.
@@ -24,6 +28,7 @@ async fn idle_connections_take_no_place_and_one_too_many_is_closed() {
     let node = Node::with(|policy| {
         policy.limits.associations = 4;
         policy.limits.connections = 201;
+        policy.limits.connections_per_address = 1000;
     })
     .await;
     let mut idle = Vec::new();
@@ -36,8 +41,7 @@ async fn idle_connections_take_no_place_and_one_too_many_is_closed() {
     assert_eq!(peer.hear_response().await, (1, 0));
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     Peer::connect(node.address).await.hear_end().await;
-    let cause = AssociationChange::Aborted(AbortCause::TooManyConnections);
-    node.observed(|change| *change == cause).await;
+    refused(&node, RefusalCause::Connections).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,8 +53,10 @@ async fn a_dripped_request_ends_with_artim() {
         peer.send(&[*byte]).await;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    peer.hear_abort(2, 0).await;
+    // AA-2: ARTIM in Sta2 closes without a word.
+    peer.hear_end().await;
     assert!(start.elapsed() < Duration::from_secs(5));
+    node.observed(|change| *change == AssociationChange::Aborted(AbortCause::TimedOut)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod accept;
+mod admission;
 mod commitment;
 mod hostile;
 mod limits;
@@ -10,3 +11,4 @@ mod peer;
 mod requestor;
 mod stop;
 mod storage;
+mod tls;

@@ -5,7 +5,7 @@ use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{
     AssociationChange, AssociationEvent, CalledRule, CallerRule, CommitmentRequest, Limits, Policy, ReceivedInstance,
-    StoreHandler, StoreRequest, serve,
+    Security, StoreHandler, StoreRequest, serve,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub struct Kept {
     pub request: StoreRequest,
     pub file: Vec<u8>,
     pub dataset_offset: usize,
-    pub sha256: String,
+    pub digest: String,
     pub file_bytes: u64,
 }
 
@@ -41,9 +41,14 @@ pub struct Memory {
     pub answer: Mutex<Option<DimseStatus>>,
     pub panic: Mutex<bool>,
     pub asked: Mutex<Vec<CommitmentRequest>>,
+    pub congested: Mutex<bool>,
 }
 
 impl StoreHandler for Memory {
+    fn congested(&self) -> bool {
+        *self.congested.lock().unwrap()
+    }
+
     async fn admit(&self, _: &StoreRequest) -> Result<(), DimseStatus> {
         (*self.refuse.lock().unwrap()).map_or(Ok(()), Err)
     }
@@ -56,7 +61,7 @@ impl StoreHandler for Memory {
             request: received.request.clone(),
             file: std::fs::read(&spooled.path).unwrap(),
             dataset_offset: usize::try_from(spooled.dataset_offset).unwrap(),
-            sha256: spooled.sha256.clone(),
+            digest: spooled.digest.to_string(),
             file_bytes: spooled.bytes,
         });
         self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)
@@ -101,6 +106,7 @@ impl Node {
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),
             drain_timeout: Duration::from_secs(5),
+            security: Security::default(),
         };
         change(&mut policy);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

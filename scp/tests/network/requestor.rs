@@ -17,7 +17,7 @@ fn uid(text: &str) -> Uid {
 
 fn remote(address: SocketAddr, title: &str) -> Remote {
     let ae_title = AeTitle::parse(title).unwrap();
-    Remote { ae_title, host: address.ip().to_string(), port: address.port() }
+    Remote { ae_title, host: address.ip().to_string(), port: address.port(), tls: None }
 }
 
 fn options() -> RequestorOptions {

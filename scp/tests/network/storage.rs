@@ -31,7 +31,7 @@ async fn a_data_set_is_kept_byte_for_byte_in_a_part_10_file() {
     assert!(kept.file[..128].iter().all(|byte| *byte == 0));
     assert_eq!(kept.request.calling.as_str(), "PEER");
     assert_eq!(kept.request.priority, Priority::High);
-    assert_eq!(kept.sha256.len(), 64);
+    assert_eq!(kept.digest.len(), 64);
     node.observed(|change| *change == AssociationChange::Released).await;
     node.spool_is_empty().await;
 }

@@ -1,6 +1,6 @@
 //! What the reading routes give.
 
-use super::seed::{self, FRONTAL, LATERAL, PHI, REPORT, STUDY};
+use super::seed::{self, FRONTAL, LATERAL, PHI, REPORT, STUDY, arrival};
 use super::{Node, START};
 use crate::api::routes;
 use crate::app::Counters;
@@ -114,7 +114,7 @@ async fn pages_lose_nothing_even_within_one_millisecond() {
     let mut tx = node.app.db.write().await.unwrap();
     for n in 0..23_i64 {
         let study = Uid::parse(&format!("1.7.{n}")).unwrap();
-        studies::find_or_insert(&mut tx, &study, START + n / 10, START + 5_000).await.unwrap();
+        studies::arrived(&mut tx, &[arrival(study.as_str(), START + n / 10)]).await.unwrap();
     }
     tx.commit().await.unwrap();
     for query in ["limit=4", "state=receiving&limit=4", "limit=23", "limit=22"] {

@@ -45,7 +45,7 @@ pub fn instance(study: &str, sop: &str, at: i64, skip: Option<&SkipReason>) -> I
         transfer_syntax: "1.2.840.10008.1.2.1".to_owned(),
         blob: "instances/ab/ab.dcm".to_owned(),
         bytes: 1_000,
-        sha256: "ab".repeat(32),
+        digest: format!("blake3:{}", "ab".repeat(32)),
         header: header.to_string(),
         calling: "XRAY".to_owned(),
         called: "CENTINELA".to_owned(),
@@ -65,11 +65,17 @@ async fn event(tx: &mut Tx, at: i64, sop: Option<&str>, kind: EventKind, detail:
     events::append(tx, at, Some(STUDY), sop, kind, detail).await.unwrap();
 }
 
+/// Instances of a study arrived; the study falls quiet after five seconds.
+pub fn arrival(study: &str, at: i64) -> studies::Arrival {
+    let identity = "d1e5d1e5d1e5".to_owned();
+    studies::Arrival { study_uid: study.to_owned(), identity, now: at, quiet_until: at + 5_000 }
+}
+
 /// A study row with one film, in state receiving.
 pub async fn received(node: &Node, study: &str, sop: &str, at: i64) {
     let mut tx = node.app.db.write().await.unwrap();
-    studies::find_or_insert(&mut tx, &Uid::parse(study).unwrap(), at, at + 5_000).await.unwrap();
-    assert!(instances::insert(&mut tx, &instance(study, sop, at, None)).await.unwrap());
+    studies::arrived(&mut tx, &[arrival(study, at)]).await.unwrap();
+    assert_eq!(instances::insert(&mut tx, &[&instance(study, sop, at, None)]).await.unwrap(), 1);
     tx.commit().await.unwrap();
 }
 
@@ -100,12 +106,11 @@ pub async fn delivered_study(node: &Node) {
 
 async fn write_study(tx: &mut Tx) {
     let lateral = SkipReason::View { found: ViewFound::Lateral };
-    let study = Uid::parse(STUDY).unwrap();
-    studies::find_or_insert(tx, &study, START, START + 5_000).await.unwrap();
-    instances::insert(tx, &instance(STUDY, FRONTAL, START, None)).await.unwrap();
+    studies::arrived(tx, &[arrival(STUDY, START)]).await.unwrap();
+    instances::insert(tx, &[&instance(STUDY, FRONTAL, START, None)]).await.unwrap();
     event(tx, START, Some(FRONTAL), EventKind::Received, json!({ "calling": "XRAY" })).await;
-    instances::insert(tx, &instance(STUDY, LATERAL, START + 400, Some(&lateral))).await.unwrap();
-    studies::touch(tx, &study, START + 400, START + 5_400).await.unwrap();
+    instances::insert(tx, &[&instance(STUDY, LATERAL, START + 400, Some(&lateral))]).await.unwrap();
+    studies::arrived(tx, &[arrival(STUDY, START + 400)]).await.unwrap();
     event(tx, START + 400, Some(LATERAL), EventKind::Received, json!({ "calling": "XRAY" })).await;
     event(tx, START + 400, Some(LATERAL), EventKind::ImageSkipped, json!({ "reason": "view" })).await;
     score(tx).await;
@@ -159,7 +164,7 @@ async fn variant(tx: &mut Tx, id: &str, digest: &str) {
     let row = VariantRow {
         id: id.to_owned(),
         sop_instance: FRONTAL.to_owned(),
-        sha256: digest.repeat(32),
+        digest: format!("blake3:{}", digest.repeat(32)),
         transfer_syntax: "1.2.840.10008.1.2.4.90".to_owned(),
         blob: "instances/99/99.dcm".to_owned(),
         bytes: 500,

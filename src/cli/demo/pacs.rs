@@ -4,7 +4,7 @@ use super::pacs_title;
 use anyhow::{Context as _, Result};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
 use centinela_domain::status::DimseStatus;
-use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +61,7 @@ impl Pacs {
             implementation_class_uid: implementation_class_uid(),
             implementation_version: IMPLEMENTATION_VERSION.to_owned(),
             drain_timeout: Duration::from_secs(5),
+            security: Security::default(),
         };
         let stop = CancellationToken::new();
         let handler = Arc::new(Folder(folder.to_owned()));

@@ -7,6 +7,7 @@ pub mod node;
 pub mod objects;
 pub mod pacs;
 pub mod proxy;
+pub mod tls;
 pub mod tools;
 
 use std::time::{Duration, Instant};

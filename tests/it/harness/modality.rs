@@ -22,7 +22,7 @@ pub fn must_push(port: u16, film: &Film) {
 pub fn push_as(calling: &str, port: u16, film: &Film) -> Result<DimseStatus, RequestError> {
     let bytes = std::fs::read(&film.path).unwrap();
     let (class, instance, syntax, offset) = part10_parts(&bytes)?;
-    let remote = Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port };
+    let remote = Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port, tls: None };
     let options = RequestorOptions {
         calling: AeTitle::parse(calling).unwrap(),
         connect_timeout: Duration::from_secs(10),

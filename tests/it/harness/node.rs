@@ -31,6 +31,8 @@ impl Peer {
 pub struct Home {
     pub dir: TempDir,
     peers: Vec<Peer>,
+    /// More of ae-titles.toml, as text.
+    more_peers: String,
     env: Vec<(String, String)>,
     runs: std::cell::Cell<usize>,
 }
@@ -38,9 +40,16 @@ pub struct Home {
 impl Home {
     /// A home with a modality `MODALITY` that may send, a quiet period of half a second, and these peers.
     pub fn new(peers: &[Peer]) -> Self {
-        let home = Self { dir: tempfile::tempdir().unwrap(), peers: peers.to_vec(), env: Vec::new(), runs: 0.into() };
+        let home = Self {
+            dir: tempfile::tempdir().unwrap(),
+            peers: peers.to_vec(),
+            more_peers: String::new(),
+            env: Vec::new(),
+            runs: 0.into(),
+        };
         home.set("CENTINELA__STUDY__QUIET_PERIOD", "0.5")
             .set("CENTINELA__STORAGE__MIN_FREE", "1048576")
+            .set("CENTINELA__STORAGE__LOW_FREE", "0")
             .set("CENTINELA__DICOM__BIND", "127.0.0.1")
     }
 
@@ -54,6 +63,12 @@ impl Home {
     /// The same home with other peers, from the next start on.
     pub fn with_peers(mut self, peers: &[Peer]) -> Self {
         self.peers = peers.to_vec();
+        self
+    }
+
+    /// Adds peers in the words of ae-titles.toml.
+    pub fn peers_text(mut self, text: &str) -> Self {
+        self.more_peers.push_str(text);
         self
     }
 
@@ -89,6 +104,7 @@ impl Home {
                 p.name, p.ae_title, p.port, p.sends, p.deliver, p.on_skip
             );
         }
+        text += &self.more_peers;
         fs::write(&peers, text).unwrap();
         let config = self.dir.path().join("centinela.toml");
         if !config.exists() {
@@ -126,7 +142,9 @@ impl Home {
             if let Some(status) = child.try_wait().unwrap() {
                 return Some(Err(format!("the node ended with {status}:\n{text}")));
             }
-            Some(Ok((port(&text, "scp")?, port(&text, "api")?)))
+            // Where there is no plain listener, the secure one is the last word.
+            let dicom = port(&text, "scp").or_else(|| port(&text, "scp-tls"))?;
+            Some(Ok((dicom, port(&text, "api")?)))
         });
         let (dicom, api) = ports.unwrap_or_else(|e| panic!("{e}"));
         Node { home: self, child, dicom, api, token: std::cell::OnceCell::new(), stopped: false }
@@ -150,6 +168,26 @@ pub struct Node<'h> {
 }
 
 impl Node<'_> {
+    /// The port of the TLS listener.
+    pub fn tls(&self) -> u16 {
+        let log = self.home.log(self.home.runs.get() - 1);
+        until("the node listens by TLS", || port(&fs::read_to_string(&log).unwrap(), "scp-tls"))
+    }
+
+    /// Sends a signal, `HUP` for example.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until a line of the log has all these words; gives it.
+    pub fn logged(&self, words: &[&str]) -> String {
+        until(&format!("the log says {words:?}"), || {
+            let logs = self.home.logs();
+            logs.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+        })
+    }
+
     /// A token, made once.
     pub fn token(&self) -> &str {
         self.token.get_or_init(|| {
@@ -157,6 +195,11 @@ impl Node<'_> {
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
             String::from_utf8(made.stdout).unwrap().trim().to_owned()
         })
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// GET with the token; the answer must be 200.

@@ -3,7 +3,7 @@
 use centinela_domain::ae::AeTitle;
 use centinela_domain::implementation::implementation_class_uid;
 use centinela_domain::status::DimseStatus;
-use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, StoreHandler, StoreRequest};
+use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -42,8 +42,8 @@ impl StoreHandler for Keeper {
     async fn store(&self, received: ReceivedInstance) -> DimseStatus {
         let bytes = std::fs::read(&received.spooled.path).unwrap();
         let sop = received.request.sop_instance.to_string();
-        let sha256 = received.spooled.sha256.clone();
-        self.shelf.lock().unwrap().entry(sop).or_default().push((sha256, bytes));
+        let digest = received.spooled.digest.to_string();
+        self.shelf.lock().unwrap().entry(sop).or_default().push((digest, bytes));
         DimseStatus::SUCCESS
     }
 }
@@ -72,6 +72,7 @@ impl Pacs {
             implementation_class_uid: implementation_class_uid(),
             implementation_version: "TESTPACS".into(),
             drain_timeout: Duration::from_millis(200),
+            security: Security::default(),
         };
         let keeper = Keeper { shelf: Arc::clone(&shelf), status: Arc::clone(&status) };
         runtime.spawn(centinela_scp::serve(listener, Arc::new(policy), Arc::new(keeper), stop.clone()));

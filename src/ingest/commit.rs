@@ -1,0 +1,112 @@
+//! Group commit: the rows of all instances that wait are made durable together.
+//!
+//! While one group is being committed the next one gathers, so that many associations share the
+//! costs of a commit, and a single one never waits for company.
+
+use super::error::IngestError;
+use super::rows::record;
+use crate::app::App;
+use crate::failpoint;
+use crate::store::instances::InstanceRow;
+use crate::store::variants;
+use anyhow::Result;
+use centinela_domain::instance::InstanceHeader;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+
+/// Most instances of one transaction: others wait for the writer's place, too.
+const MOST: usize = 64;
+
+/// An instance whose file is durable, waiting for its row to be.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Its row; the verdict is added by [`record`].
+    pub(super) row: InstanceRow,
+    /// Its header.
+    pub(super) header: InstanceHeader,
+    /// Other bytes under a known UID, which are refused; [`record`] says so.
+    pub(super) conflict: bool,
+    answer: oneshot::Sender<Result<(), IngestError>>,
+}
+
+/// Where instances are handed to the committer.
+#[derive(Debug, Clone)]
+pub(super) struct Committer(mpsc::Sender<Waiting>);
+
+impl Committer {
+    /// Returns once the row is durable.
+    pub(super) async fn commit(&self, row: InstanceRow, header: InstanceHeader) -> Result<(), IngestError> {
+        let gone = || IngestError::database("the committer is gone");
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Waiting { row, header, conflict: false, answer }).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+/// The committer and the loop that must run for it.
+pub(super) fn committer(app: Arc<App>) -> (Committer, impl Future<Output = ()>) {
+    let (sender, mut inbox) = mpsc::channel(MOST);
+    let running = async move {
+        let mut group = Vec::new();
+        while inbox.recv_many(&mut group, MOST).await > 0 {
+            serve(&app, std::mem::take(&mut group)).await;
+        }
+    };
+    (Committer(sender), running)
+}
+
+/// Commits a group. If that fails, each instance is tried alone: one that the database refuses must
+/// not take the others with it.
+async fn serve(app: &App, mut group: Vec<Waiting>) {
+    let together = write(app, &mut group).await;
+    if group.len() > 1 && together.is_err() {
+        for mut waiting in group {
+            let done = write(app, std::slice::from_mut(&mut waiting)).await;
+            answer(app, waiting, done).await;
+        }
+        return;
+    }
+    let text = together.err().map(|error| format!("{error:#}"));
+    for waiting in group {
+        answer(app, waiting, text.as_deref().map_or(Ok(()), |text| Err(IngestError::database(text)))).await;
+    }
+}
+
+/// One transaction for the rows of all.
+async fn write(app: &App, group: &mut [Waiting]) -> Result<(), IngestError> {
+    let mut tx = app.db.write().await?;
+    record(&mut tx, app, group, app.clock.now()).await?;
+    failpoint::hit("ingest.row_written");
+    tx.commit().await?;
+    failpoint::hit("ingest.committed");
+    Ok(())
+}
+
+/// Tells what became of one instance; a conflict is its own, whatever became of the others. Whoever no
+/// longer waits has lost the connection: the sender will send again.
+async fn answer(app: &App, waiting: Waiting, done: Result<(), IngestError>) {
+    let done = match done {
+        Ok(()) if waiting.conflict => {
+            discard(app, &waiting.row).await;
+            Err(IngestError::Conflict)
+        }
+        done => done,
+    };
+    let _ = waiting.answer.send(done);
+}
+
+/// Removes the file of a refused instance, unless a row names it: the same bytes may have been kept
+/// beside the first within this hour, before conflicts were refused.
+async fn discard(app: &App, row: &InstanceRow) {
+    let removed = async {
+        let mut tx = app.db.read().await?;
+        let kept = variants::of_instance(&mut tx, &row.sop_instance).await?;
+        if kept.iter().all(|variant| variant.blob != row.blob) {
+            app.blobs.remove(&row.blob)?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!(blob = row.blob, "the file of a refused instance was not removed: {error:#}");
+    }
+}
