@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix bench-receive bench-tls fixtures
+.PHONY: help demo test check audit parity matrix bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -31,3 +31,9 @@ bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 min
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures
+
+fuzz:     ## every parser and decoder against hostile bytes, a minute each; SECONDS_EACH=600 for ten
+	@scripts/fuzz.sh
+
+power-cut: ## cuts the power of a file system right after our success answers, then the peers'; needs root
+	@scripts/power-cut.sh

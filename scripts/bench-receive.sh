@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Our acceptor, DCMTK, Orthanc and dicom-storescp in turn, on the same films; prints the tables of docs/benchmarks.md.
+# Our acceptor, DCMTK, Orthanc and dicom-storescp in turn, on the same films; prints ratios, CPU and memory.
 # Arguments go to tests/bench/receive.py, for example: scripts/bench-receive.sh --rounds 1 --cells dx4,ct16
 set -euo pipefail
 cd "$(dirname "$0")/.."

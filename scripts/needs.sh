@@ -18,6 +18,7 @@ need cc gcc libc6-dev        # SQLite and the linker
 need storescu dcmtk          # a DICOM peer, and dsrdump
 need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
 need openssl openssl      # certificates of the TLS tests, and a TLS peer
+need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then

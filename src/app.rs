@@ -7,6 +7,7 @@ use crate::config::{Assume, Config};
 use crate::queue::Bell;
 use crate::store::{self, Db};
 use anyhow::{Context as _, Result, bail};
+use centinela_domain::UnixMs;
 use centinela_domain::code::Vocabulary;
 use centinela_domain::gate::{self, GatePolicy};
 use centinela_domain::prediction::ModelRef;
@@ -16,11 +17,13 @@ use centinela_models::engine::Engine;
 use centinela_models::model::{Densenet, Model};
 use centinela_models::package::Package;
 use centinela_scp::RefusalCause;
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// The loaded model with what the rest needs to know of it.
 #[derive(Debug)]
@@ -170,6 +173,7 @@ impl App {
         let spool = data.join("spool");
         let files = FsBlobs::open(data.join("blobs"), spool.clone())?;
         let swept = files.sweep()?;
+        sweep_orphans(&db, &files, clock.now()).await?;
         let blobs = Blobs::Fs(files);
         blobs.probe().context("the data directory cannot hold bytes")?;
         tracing::info!(unfinished_removed = swept, "blobs ready");
@@ -229,6 +233,39 @@ impl App {
     pub fn model(&self) -> Result<&LoadedModel> {
         self.model.as_ref().context("this process has no model: [analyze] enabled is false")
     }
+}
+
+/// A start looks up at most so many files one by one.
+const MOST_DOUBTS: usize = 64;
+
+/// Sets films aside that a dead process made durable without their rows: nobody was told that we have
+/// them. Only what came at the end of the last run is looked at.
+async fn sweep_orphans(db: &Db, files: &FsBlobs, now: UnixMs) -> Result<()> {
+    let (keys, since) = files.latest("instances")?;
+    let millis = |time: SystemTime| {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
+        UnixMs::try_from(since).unwrap_or(UnixMs::MAX)
+    };
+    let mut tx = db.read().await?;
+    let named: HashSet<String> = store::instances::blobs_since(&mut tx, millis(since)).await?.into_iter().collect();
+    let mut aside = 0;
+    // A film that came again has its new file under an old row.
+    for key in keys.iter().filter(|key| !named.contains(*key)).take(MOST_DOUBTS) {
+        if !store::instances::names_blob(&mut tx, key).await? {
+            files.set_aside(key)?;
+            aside += 1;
+        }
+    }
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now).unwrap_or(0));
+    let forgotten = files.forget(now)?;
+    if aside + forgotten > 0 {
+        tracing::warn!(
+            aside,
+            forgotten,
+            "films without rows, whose senders have no answer, were set aside in unclaimed/"
+        );
+    }
+    Ok(())
 }
 
 /// The gate's policy for a model's ages.

@@ -74,7 +74,7 @@ impl Credentials {
                 Some(left) if left <= 0 => {
                     tracing::error!(whose, "our certificate has expired: peers will refuse it; put a new one in place");
                 }
-                Some(left) if left < NOTICE => {
+                Some(left) if left <= NOTICE => {
                     tracing::warn!(whose, days = left / 86_400, "our certificate expires soon: put a new one in place");
                 }
                 _ => {}

@@ -6,11 +6,12 @@
 
 /// Every failpoint, in the order in which a study passes them.
 pub const ALL: &[&str] = &[
+    "ingest.admitted",
     "ingest.spooled",
-    "blob.renamed",
     "ingest.blob_durable",
     "ingest.row_written",
     "ingest.committed",
+    "ingest.answering",
     "close.committed",
     "job.claimed",
     "predict.done",

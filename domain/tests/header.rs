@@ -5,7 +5,7 @@
 mod encode;
 
 use centinela_domain::gate::SkipReason;
-use centinela_domain::header::{HeaderError, read, read_damaged, read_dataset};
+use centinela_domain::header::{HeaderError, START, read, read_damaged, read_dataset, read_start};
 use centinela_domain::instance::InstanceHeader;
 use centinela_domain::text::CharsetDoubt;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR, dicom_value};
@@ -302,4 +302,53 @@ fn private_and_repeating_groups_and_numbers_survive_a_round_trip() {
         assert_eq!(format!("{:?}", image.dataset), format!("{original:?}"), "{form:?}");
         assert_eq!(image.header.region_codes, [":39607008"]);
     }
+}
+
+/// The identifiers, and behind them a private element that is longer than the start of the file.
+fn long_behind_the_identifiers() -> Data {
+    Data::new(Form::Explicit)
+        .text(8, 0x16, "UI", "1.2.840.10008.5.1.4.1.1.104.1")
+        .text(8, 0x18, "UI", "1.2.3.4")
+        .text(0x20, 0x0D, "UI", "1.2.3")
+        .text(0x20, 0x0E, "UI", "1.2.3.1")
+        .put(0x42, 0x11, "OB", &vec![7; START])
+}
+
+#[test]
+fn the_start_of_a_long_file_tells_its_header() {
+    let file = long_behind_the_identifiers().part10();
+    let (image, damage) = read_start(&file[..START], false).unwrap();
+    assert_eq!(image.header.sop_instance.as_str(), "1.2.3.4");
+    assert_eq!(damage.map(|error| error.reason()), Some(SkipReason::Truncated));
+    assert_eq!(image.header, read(&file).unwrap().header, "nothing that it lacks is in the header");
+    // The same bytes as a whole file are a file that is cut in its header.
+    assert!(read_start(&file[..START], true).is_err());
+    // Cut among the identifiers: there is no name to keep it under.
+    assert!(read_start(&file[..300], false).is_err());
+    let film = film(Form::Explicit);
+    let (whole, damage) = read_start(&film.part10(), true).unwrap();
+    assert_eq!((whole.header, damage), (parsed(&film), None));
+}
+
+#[test]
+fn a_deflated_start_is_inflated_no_further_than_needed() {
+    use flate2::{Compression, write::DeflateEncoder};
+    use std::io::Write as _;
+    let data = long_behind_the_identifiers().bytes;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&data).unwrap();
+    for _ in 0..64 {
+        encoder.write_all(&[0; 1 << 20]).unwrap();
+    }
+    let mut file = vec![0; 128];
+    file.extend(b"DICM");
+    file.extend(b"\x02\0\x10\0UI\x16\x001.2.840.10008.1.2.1.99");
+    file.extend(encoder.finish().unwrap());
+    assert!(file.len() < 200_000, "{}", file.len());
+    for (cut, whole) in [(file.len(), true), (file.len() - 1000, false)] {
+        let (image, damage) = read_start(&file[..cut], whole).unwrap();
+        assert_eq!(image.header.sop_instance.as_str(), "1.2.3.4");
+        assert!(damage.is_some());
+    }
+    assert!(read_start(&file[..3_000], true).is_err(), "a stream that ends too early");
 }

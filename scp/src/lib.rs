@@ -15,6 +15,9 @@ mod admission;
 mod association;
 mod command;
 mod commitment;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod handler;
 mod identity;
 mod listener;

@@ -1,10 +1,11 @@
 //! Blobs as files: temporary name, fdatasync, rename, directory fsync.
 
-use crate::failpoint;
 use anyhow::{Context as _, Result, ensure};
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The head of a received instance: preamble and file meta information of our own.
 const HEAD: u64 = 4_096;
@@ -12,8 +13,10 @@ const HEAD: u64 = 4_096;
 /// Files below a root directory.
 #[derive(Debug, Clone)]
 pub struct FsBlobs {
-    root: PathBuf,
+    pub(super) root: PathBuf,
     temporary: PathBuf,
+    /// Folders whose own entries this process has made durable.
+    durable: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl FsBlobs {
@@ -25,10 +28,10 @@ impl FsBlobs {
         for dir in [&root, &temporary] {
             fs::create_dir_all(dir).with_context(|| format!("make directory {}", dir.display()))?;
         }
-        Ok(Self { root, temporary })
+        Ok(Self { root, temporary, durable: Arc::default() })
     }
 
-    fn path(&self, key: &str) -> Result<PathBuf> {
+    pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
         ensure!(super::is_safe(key), "blob key {key:?} is not a plain relative path");
         Ok(self.root.join(key))
     }
@@ -39,7 +42,6 @@ impl FsBlobs {
         let folder = target.parent().context("blob key without folder")?;
         self.make_folder(folder)?;
         fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
-        failpoint::hit("blob.renamed");
         sync_folder(folder)
     }
 
@@ -66,28 +68,18 @@ impl FsBlobs {
 
     pub(super) fn start(&self, key: &str, most: usize) -> Result<(Vec<u8>, bool)> {
         let path = self.path(key)?;
-        let read = || {
-            let (file, mut bytes) = (File::open(&path)?, Vec::new());
-            let size = file.metadata()?.len();
-            file.take(most as u64).read_to_end(&mut bytes)?;
-            let whole = bytes.len() as u64 == size;
-            Ok::<_, std::io::Error>((bytes, whole))
-        };
-        read().with_context(|| format!("read {}", path.display()))
+        first_bytes(&path, most).with_context(|| format!("read {}", path.display()))
     }
 
     pub(super) fn verify(
         &self,
         key: &str,
-        bytes: u64,
         digest: &str,
         offset_of: impl FnOnce(&[u8]) -> Result<u64>,
     ) -> Result<()> {
         let path = self.path(key)?;
         let named = || format!("read {}", path.display());
         let file = File::open(&path).with_context(named)?;
-        let size = file.metadata().with_context(named)?.len();
-        ensure!(size == bytes, "{} has {size} bytes instead of {bytes}", path.display());
         let mut head = Vec::new();
         (&file).take(HEAD).read_to_end(&mut head).with_context(named)?;
         ensure!(head.iter().take(128).all(|b| *b == 0), "the preamble of {} was changed", path.display());
@@ -112,9 +104,11 @@ impl FsBlobs {
         }
     }
 
-    /// Makes a fan-out folder and, once, its entry durable.
+    /// Makes a folder and, once, its entry durable. Others wait meanwhile: a folder that is there may
+    /// not be durable yet, and what lies in it is only as durable as the folder.
     fn make_folder(&self, folder: &Path) -> Result<()> {
-        if folder.is_dir() {
+        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        if durable.contains(folder) && folder.is_dir() {
             return Ok(());
         }
         fs::create_dir_all(folder).with_context(|| format!("make directory {}", folder.display()))?;
@@ -123,6 +117,7 @@ impl FsBlobs {
             sync_folder(dir)?;
             parent = dir.parent();
         }
+        durable.insert(folder.to_owned());
         Ok(())
     }
 
@@ -158,6 +153,16 @@ impl FsBlobs {
         }
         Ok(removed)
     }
+}
+
+/// At most the first `most` bytes of a file, and whether these are all.
+pub fn first_bytes(path: &Path, most: usize) -> std::io::Result<(Vec<u8>, bool)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    let mut bytes = Vec::with_capacity(most.min(usize::try_from(size).unwrap_or(most)));
+    file.take(most as u64).read_to_end(&mut bytes)?;
+    let whole = bytes.len() as u64 == size;
+    Ok((bytes, whole))
 }
 
 fn sync_folder(folder: &Path) -> Result<()> {

@@ -5,6 +5,7 @@
 
 mod digest;
 mod fs;
+mod orphans;
 
 use anyhow::Result;
 use centinela_domain::UnixMs;
@@ -12,7 +13,7 @@ use centinela_domain::calendar::civil;
 use std::fs::File;
 use std::path::Path;
 
-pub use fs::FsBlobs;
+pub use fs::{FsBlobs, first_bytes};
 
 /// Where bytes live. A closed set: object storage joins here.
 #[derive(Debug, Clone)]
@@ -62,21 +63,21 @@ impl Blobs {
         tokio::task::spawn_blocking(move || fs.start(&key, most)).await?
     }
 
-    /// Reads the file of a key back from the disk and compares its size and the digest of its data
-    /// set. `offset_of` finds the data set in the first bytes of the file. Blocks: call it where
-    /// blocking is allowed.
+    /// Reads the file of a key back from the disk and compares the digest of its data set, which ends
+    /// with the file. The head before it names the last sender, so its length is nobody's promise.
+    /// `offset_of` finds the data set in the first bytes of the file. Blocks: call it where blocking is
+    /// allowed.
     ///
     /// # Errors
     /// What is wrong with the bytes.
     pub fn verify(
         &self,
         key: &str,
-        bytes: u64,
         digest: &str,
         offset_of: impl FnOnce(&[u8]) -> Result<u64>,
     ) -> Result<()> {
         let Self::Fs(fs) = self;
-        fs.verify(key, bytes, digest, offset_of)
+        fs.verify(key, digest, offset_of)
     }
 
     /// Whether there are bytes under a key.

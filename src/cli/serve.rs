@@ -20,7 +20,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -89,9 +89,9 @@ impl Running {
         let mut roles = JoinSet::new();
         let (mut dicom, mut tls, mut http) = (None, None, None);
         let credentials = Credentials::load(&app.config, app.clock.clone(), has(Role::Scp))?;
-        let scp = if has(Role::Scp) { listeners(&app.config, &credentials).await? } else { Vec::new() };
+        let scp = if has(Role::Scp) { listeners(&app.config, &credentials)? } else { Vec::new() };
         let api_listener = if has(Role::Api) {
-            Some(bind(SocketAddr::new(settings.api.bind, settings.api.port), "API").await?)
+            Some(bind(SocketAddr::new(settings.api.bind, settings.api.port), "API")?)
         } else {
             None
         };
@@ -175,8 +175,17 @@ async fn named(name: &'static str, role: impl Future<Output = Result<()>>) -> (&
     (name, role.await)
 }
 
-async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
+/// Connections that wait to be accepted: a burst of a whole department.
+const BACKLOG: u32 = 1024;
+
+fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().with_context(|| {
         format!(
             "listen for {what} on {address}: choose another port, or let the process use it (see docs/operations.md)"
         )
@@ -184,14 +193,14 @@ async fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
 }
 
 /// The listeners that are switched on.
-async fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
+fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
     let (dicom, tls) = (&config.settings.dicom, &config.settings.tls);
     let mut listeners = Vec::new();
     if dicom.plain {
-        listeners.push(bind(SocketAddr::new(dicom.bind, dicom.port), "DICOM").await?.into());
+        listeners.push(bind(SocketAddr::new(dicom.bind, dicom.port), "DICOM")?.into());
     }
     if let Some(acceptor) = &credentials.acceptor {
-        let tcp = bind(SocketAddr::new(tls.bind, tls.port), "DICOM TLS").await?;
+        let tcp = bind(SocketAddr::new(tls.bind, tls.port), "DICOM TLS")?;
         listeners.push(Listener { tcp, tls: Some(acceptor.clone()) });
     }
     Ok(listeners)
@@ -246,10 +255,7 @@ fn policy(app: &App, security: Security) -> Policy {
 /// API need left over: a flood of connections must not keep us from storing.
 fn connections(wanted: usize, associations: usize) -> usize {
     let text = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    let soft =
-        text.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok());
-    // A connection, a spool file and a folder for each association, and a hundred for the rest.
-    let most = soft.map_or(wanted, |soft: usize| soft.saturating_sub(2 * associations + 100).max(associations));
+    let most = soft_file_limit(&text).map_or(wanted, |soft| affordable(soft, associations));
     if most < wanted {
         tracing::warn!(
             wanted,
@@ -258,6 +264,18 @@ fn connections(wanted: usize, associations: usize) -> usize {
         );
     }
     wanted.min(most)
+}
+
+/// The soft limit of open files in the text of /proc/self/limits; none if it is unlimited.
+fn soft_file_limit(limits: &str) -> Option<usize> {
+    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
+}
+
+/// A spool file and a folder for each association and a hundred for the rest; never fewer than the
+/// associations need.
+const fn affordable(files: usize, associations: usize) -> usize {
+    let left = files.saturating_sub(2 * associations + 100);
+    if left > associations { left } else { associations }
 }
 
 /// Runs the command.
@@ -296,4 +314,19 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     running.run_until(stopped).await?;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_leave_file_descriptors_for_the_rest() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+            Max open files            1024                 524288               files\n";
+        assert_eq!(soft_file_limit(limits), Some(1024));
+        assert_eq!(soft_file_limit("Max open files   unlimited   unlimited   files\n"), None);
+        assert_eq!(affordable(1024, 128), 668);
+        assert_eq!(affordable(200, 128), 128);
+    }
 }

@@ -79,13 +79,13 @@ async fn outcome(app: &Arc<App>, reference: &ReferenceRow) -> Result<Option<Fail
         return Ok(Some(FailureReason::CLASS_CONFLICT));
     }
     let others = others.into_iter().filter(|variant| variant.deleted_at.is_none());
-    let copies = others.map(|v| (v.blob, v.bytes, v.digest, v.transfer_syntax));
-    let first_copy = (first.blob, first.bytes, first.digest, first.transfer_syntax);
-    for (blob, bytes, digest, syntax) in std::iter::once(first_copy).chain(copies) {
+    let copies = others.map(|v| (v.blob, v.digest, v.transfer_syntax));
+    let first_copy = (first.blob, first.digest, first.transfer_syntax);
+    for (blob, digest, syntax) in std::iter::once(first_copy).chain(copies) {
         let held = (Arc::clone(app), blob.clone(), reference.sop_instance.clone());
         let verified = tokio::task::spawn_blocking(move || {
             let (app, blob, sop) = held;
-            app.blobs.verify(&blob, u64::try_from(bytes)?, &digest, |head| {
+            app.blobs.verify(&blob, &digest, |head| {
                 let (_, instance, found, offset) = centinela_scp::part10_parts(head)?;
                 anyhow::ensure!(instance.as_str() == sop, "the file holds another instance");
                 anyhow::ensure!(found.as_str() == syntax, "the file has another transfer syntax");

@@ -7,8 +7,7 @@ use super::error::IngestError;
 use super::rows::record;
 use crate::app::App;
 use crate::failpoint;
-use crate::store::instances::InstanceRow;
-use crate::store::variants;
+use crate::store::instances::{self, InstanceRow};
 use anyhow::Result;
 use centinela_domain::instance::InstanceHeader;
 use std::sync::Arc;
@@ -24,9 +23,20 @@ pub(super) struct Waiting {
     pub(super) row: InstanceRow,
     /// Its header.
     pub(super) header: InstanceHeader,
-    /// Other bytes under a known UID, which are refused; [`record`] says so.
-    pub(super) conflict: bool,
+    /// What became of it; [`record`] says so.
+    pub(super) fate: Fate,
     answer: oneshot::Sender<Result<(), IngestError>>,
+}
+
+/// What the rows say of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// A row names its file.
+    Kept,
+    /// The same bytes are here already: a success, and its file is one too many unless it is the same.
+    Spare,
+    /// Other bytes under a known UID, which are refused: nothing of it stays.
+    Conflict,
 }
 
 /// Where instances are handed to the committer.
@@ -38,7 +48,7 @@ impl Committer {
     pub(super) async fn commit(&self, row: InstanceRow, header: InstanceHeader) -> Result<(), IngestError> {
         let gone = || IngestError::database("the committer is gone");
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { row, header, conflict: false, answer }).await.map_err(|_| gone())?;
+        self.0.send(Waiting { row, header, fate: Fate::Kept, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -85,28 +95,26 @@ async fn write(app: &App, group: &mut [Waiting]) -> Result<(), IngestError> {
 /// Tells what became of one instance; a conflict is its own, whatever became of the others. Whoever no
 /// longer waits has lost the connection: the sender will send again.
 async fn answer(app: &App, waiting: Waiting, done: Result<(), IngestError>) {
-    let done = match done {
-        Ok(()) if waiting.conflict => {
-            discard(app, &waiting.row).await;
-            Err(IngestError::Conflict)
-        }
-        done => done,
-    };
-    let _ = waiting.answer.send(done);
+    let Waiting { row, fate, answer, .. } = waiting;
+    let written = done.is_ok();
+    let done = if written && fate == Fate::Conflict { Err(IngestError::Conflict) } else { done };
+    let _ = answer.send(done);
+    if written && fate != Fate::Kept {
+        discard(app, &row).await;
+    }
 }
 
-/// Removes the file of a refused instance, unless a row names it: the same bytes may have been kept
-/// beside the first within this hour, before conflicts were refused.
+/// Removes the file of an instance that got no row, unless a row names it: within the hour the same bytes
+/// have the same key. Nobody else writes rows meanwhile, and whoever restores a film looks for its file.
 async fn discard(app: &App, row: &InstanceRow) {
     let removed = async {
         let mut tx = app.db.read().await?;
-        let kept = variants::of_instance(&mut tx, &row.sop_instance).await?;
-        if kept.iter().all(|variant| variant.blob != row.blob) {
+        if !instances::names_blob(&mut tx, &row.blob).await? {
             app.blobs.remove(&row.blob)?;
         }
         Ok::<_, anyhow::Error>(())
     };
     if let Err(error) = removed.await {
-        tracing::warn!(blob = row.blob, "the file of a refused instance was not removed: {error:#}");
+        tracing::warn!(blob = row.blob, "a file that no row names was not removed: {error:#}");
     }
 }

@@ -1,8 +1,9 @@
 //! The rows of received instances: new, seen before, or other bytes under a known UID. Whole groups are
 //! written by few statements, because each costs a change of threads.
 
-use super::commit::Waiting;
+use super::commit::{Fate, Waiting};
 use super::error::IngestError;
+use super::old_digest;
 use crate::app::App;
 use crate::config::Conflicts;
 use crate::store::events::{self, EventKind, NewEvent};
@@ -30,7 +31,7 @@ pub(super) async fn record(tx: &mut Tx, app: &App, group: &mut [Waiting], now: U
     for waiting in again {
         let first = instances::find(tx, &waiting.row.sop_instance).await?;
         let first = first.ok_or_else(|| IngestError::database("an instance row vanished"))?;
-        waiting.conflict = repeated(tx, app, waiting, &first).await?;
+        waiting.fate = repeated(tx, app, waiting, first).await?;
     }
     Ok(())
 }
@@ -40,8 +41,8 @@ async fn first_seen(tx: &mut Tx, app: &App, mut fresh: Vec<&mut Waiting>, now: U
     let studies = open_studies(tx, app, &fresh, now).await?;
     let (mut events, mut jobs) = (Vec::new(), Vec::new());
     for waiting in &mut fresh {
-        let Waiting { row, header, conflict, .. } = &mut **waiting;
-        *conflict = false;
+        let Waiting { row, header, fate, .. } = &mut **waiting;
+        *fate = Fate::Kept;
         let study = studies.get(&row.study_uid).ok_or_else(|| IngestError::database("a study row vanished"))?;
         let verdict = judge(app, header, study.identity.as_deref());
         (row.skip, row.chest, row.unknowns) = instances::verdict_columns(&verdict)?;
@@ -117,22 +118,23 @@ async fn open_studies(
 }
 
 /// The UID is known: the same bytes are no new work, other bytes are kept beside the first, or are a
-/// conflict that is refused: then this is true.
-async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: &InstanceRow) -> Result<bool, IngestError> {
+/// conflict that is refused.
+async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: InstanceRow) -> Result<Fate, IngestError> {
     let row = &waiting.row;
+    let first = &old_digest::renewed(tx, app, row, first).await?;
     let (now, sop, study) = (row.received_at, &row.sop_instance, &first.study_uid);
-    if let Some(former) = retention::restore(tx, sop, &row.digest, &row.blob).await? {
+    if let Some(former) = retention::restore(tx, row).await? {
         restored(tx, app, waiting, first, &former).await?;
-        return Ok(false);
+        return Ok(Fate::Kept);
     }
     if first.digest == row.digest {
         let detail = json!({ "calling": row.calling });
         events::append(tx, now, Some(study), Some(sop), EventKind::Duplicate, detail).await?;
-        return Ok(false);
+        return Ok(Fate::Spare);
     }
     if app.config.settings.dicom.conflicts == Conflicts::Refuse {
         // Two at once: the second met the first only here.
-        return Ok(true);
+        return Ok(Fate::Conflict);
     }
     let variant = VariantRow {
         id: new_id(),
@@ -149,13 +151,14 @@ async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: &InstanceRow
         resolution: None,
         resolved_at: None,
     };
-    if variants::insert(tx, &variant).await? {
-        let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
-        events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
-        let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
-        jobs::enqueue(tx, &job, now).await?;
+    if !variants::insert(tx, &variant).await? {
+        return Ok(Fate::Spare);
     }
-    Ok(false)
+    let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
+    events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
+    let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
+    jobs::enqueue(tx, &job, now).await?;
+    Ok(Fate::Kept)
 }
 
 /// Retention had deleted these bytes, or a check had found them damaged: they are kept again, and

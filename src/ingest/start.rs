@@ -2,11 +2,12 @@
 //! inflates to.
 
 use super::error::IngestError;
+use crate::blob::first_bytes;
 use centinela_domain::evidence::SourceImage;
 use centinela_domain::header::{self, HeaderError, START};
+use centinela_domain::scan::Encoding;
+use centinela_domain::uid::Uid;
 use centinela_scp::Spooled;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use tokio::sync::Semaphore;
 
@@ -19,9 +20,11 @@ static LONG_READERS: Semaphore = Semaphore::const_new(1);
 
 /// Reads only as much of the file as the header needs, at most [`START`] bytes: mostly those that are
 /// still in memory.
-pub(super) async fn read_header(spooled: &Spooled) -> Result<SourceImage, IngestError> {
+pub(super) async fn read_header(spooled: &Spooled, transfer_syntax: &Uid) -> Result<SourceImage, IngestError> {
     let whole = spooled.head.len() as u64 == spooled.bytes;
-    if let Some(read) = judge(&spooled.head, whole, whole) {
+    let (_, deflated) = Encoding::of(transfer_syntax.as_str());
+    // A few deflated bytes may become many: those wait for a reader.
+    if !deflated && let Some(read) = judge(&spooled.head, whole, whole) {
         return read.map_err(IngestError::Header);
     }
     let path = spooled.path.as_path();
@@ -39,11 +42,7 @@ pub(super) async fn read_header(spooled: &Spooled) -> Result<SourceImage, Ingest
 async fn read_up_to(path: &Path, most: usize) -> Result<Option<SourceImage>, IngestError> {
     let path = path.to_owned();
     let read = tokio::task::spawn_blocking(move || {
-        let file = File::open(&path).map_err(|e| IngestError::Blob(e.into()))?;
-        let size = file.metadata().map_err(|e| IngestError::Blob(e.into()))?.len();
-        let mut bytes = Vec::with_capacity(most.min(usize::try_from(size).unwrap_or(most)));
-        file.take(most as u64).read_to_end(&mut bytes).map_err(|e| IngestError::Blob(e.into()))?;
-        let whole = bytes.len() as u64 == size;
+        let (bytes, whole) = first_bytes(&path, most).map_err(|e| IngestError::Blob(e.into()))?;
         judge(&bytes, whole, whole || most == START).transpose().map_err(IngestError::Header)
     });
     read.await.map_err(|e| IngestError::Database(e.into()))?

@@ -172,6 +172,38 @@ pub async fn set_skip(tx: &mut Tx, sop_instance: &str, reason: &SkipReason) -> R
     Ok(())
 }
 
+/// Keys of the bytes of all instances and variants that came at or after a time.
+///
+/// # Errors
+/// If the database fails.
+pub async fn blobs_since(tx: &mut Tx, since: UnixMs) -> Result<Vec<String>> {
+    let rows: Vec<(String,)> = on!(tx, c => sqlx::query_as(
+        "select blob from instance where received_at >= $1 union all select blob from variant where received_at >= $1")
+        .bind(since).fetch_all(c).await?);
+    Ok(rows.into_iter().map(|(blob,)| blob).collect())
+}
+
+/// Whether an instance or a variant has this key.
+///
+/// # Errors
+/// If the database fails.
+pub async fn names_blob(tx: &mut Tx, blob: &str) -> Result<bool> {
+    let (n,): (i64,) = on!(tx, c => sqlx::query_as(
+        "select (select count(*) from instance where blob = $1) + (select count(*) from variant where blob = $1)")
+        .bind(blob).fetch_one(c).await?);
+    Ok(n > 0)
+}
+
+/// Replaces the digest of an instance by one of another algorithm, of the same bytes.
+///
+/// # Errors
+/// If the database fails.
+pub async fn renew_digest(tx: &mut Tx, sop_instance: &str, digest: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("update instance set digest = $2 where sop_instance = $1")
+        .bind(sop_instance).bind(digest).execute(c).await?.rows_affected());
+    Ok(())
+}
+
 /// How many instances there are.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ pub mod variants;
 use anyhow::{Context as _, Result, bail};
 use sqlx::postgres::PgPool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection as _, Postgres, Sqlite, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,11 +92,17 @@ impl Db {
             .busy_timeout(Duration::from_secs(10));
         let pool = SqlitePoolOptions::new()
             .max_connections(8)
+            // On a full disk SQLite ends the transaction by itself, and sqlx then counts it as open for
+            // ever: such a connection would refuse every further transaction.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             .connect_with(options)
             .await
             .with_context(|| format!("open database {}", path.display()))?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
-        stretch(&pool).await.context("make room in the write-ahead log")?;
+        // Not where space is short: it is worth less than the films that would fit.
+        if rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > STRETCH_FREE) {
+            stretch(&pool).await.context("make room in the write-ahead log")?;
+        }
         Ok(Self::Sqlite { pool, writer: Arc::default() })
     }
 
@@ -150,6 +156,9 @@ impl Db {
         }
     }
 }
+
+/// The write-ahead log is stretched only where so many bytes are free.
+const STRETCH_FREE: u64 = 256 << 20;
 
 /// Writes as many pages as fit between two checkpoints, so that the write-ahead log has its full length:
 /// a commit that overwrites is synced without a change of the file's metadata, one that appends is not.

@@ -2,6 +2,7 @@
 //! its study: the study is settled, no job and no delivery waits, nothing is to be compared and
 //! nothing in quarantine waits for a person.
 
+use super::instances::InstanceRow;
 use super::{Tx, commitments, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
@@ -113,34 +114,35 @@ pub async fn mark_damaged(tx: &mut Tx, blob: &str, now: UnixMs) -> Result<()> {
     Ok(())
 }
 
-/// A deleted or damaged film came again with the same bytes, now under the key `blob`: they count
+/// A deleted or damaged film came again with the same bytes, now under the key of `row`: they count
 /// again. Gives the former key, or `None` if there was nothing to restore. Before the commit the
 /// caller makes sure that the bytes are there, for [`purge`] may just have had them removed, and
 /// removes what the former key holds, if it is another.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn restore(tx: &mut Tx, sop_instance: &str, digest: &str, blob: &str) -> Result<Option<String>> {
+pub async fn restore(tx: &mut Tx, row: &InstanceRow) -> Result<Option<String>> {
+    let (sop, digest) = (&row.sop_instance, &row.digest);
     let first: Option<String> = on!(tx, c => sqlx::query_scalar(
         "select blob from instance where sop_instance = $1 and digest = $2 \
          and (deleted_at is not null or damaged_at is not null)")
-        .bind(sop_instance).bind(digest).fetch_optional(c).await?);
+        .bind(sop).bind(digest).fetch_optional(c).await?);
     if first.is_some() {
         on!(tx, c => sqlx::query(
-            "update instance set blob = $2, deleted_at = null, purged_at = null, damaged_at = null \
+            "update instance set blob = $2, bytes = $3, deleted_at = null, purged_at = null, damaged_at = null \
              where sop_instance = $1")
-            .bind(sop_instance).bind(blob).execute(c).await?.rows_affected());
+            .bind(sop).bind(&row.blob).bind(row.bytes).execute(c).await?.rows_affected());
         return Ok(first);
     }
     let variant: Option<String> = on!(tx, c => sqlx::query_scalar(
         "select blob from variant where sop_instance = $1 and digest = $2 \
          and (deleted_at is not null or damaged_at is not null)")
-        .bind(sop_instance).bind(digest).fetch_optional(c).await?);
+        .bind(sop).bind(digest).fetch_optional(c).await?);
     if variant.is_some() {
         on!(tx, c => sqlx::query(
-            "update variant set blob = $3, deleted_at = null, purged_at = null, damaged_at = null \
+            "update variant set blob = $3, bytes = $4, deleted_at = null, purged_at = null, damaged_at = null \
              where sop_instance = $1 and digest = $2")
-            .bind(sop_instance).bind(digest).bind(blob).execute(c).await?.rows_affected());
+            .bind(sop).bind(digest).bind(&row.blob).bind(row.bytes).execute(c).await?.rows_affected());
     }
     Ok(variant)
 }

@@ -145,8 +145,8 @@ pub async fn settle(tx: &mut Tx, id: &str, took: bool, reason: &str) -> Result<(
 pub async fn swap(tx: &mut Tx, id: &str, first: &InstanceRow) -> Result<()> {
     on!(tx, c => sqlx::query(
         "update variant set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, calling = $6, received_at = $7, \
-         deleted_at = $8 where id = $1")
+         deleted_at = $8, damaged_at = $9 where id = $1")
         .bind(id).bind(&first.transfer_syntax).bind(&first.blob).bind(first.bytes).bind(&first.digest)
-        .bind(&first.calling).bind(first.received_at).bind(first.deleted_at).execute(c).await?.rows_affected());
+        .bind(&first.calling).bind(first.received_at).bind(first.deleted_at).bind(first.damaged_at).execute(c).await?.rows_affected());
     Ok(())
 }

@@ -278,11 +278,13 @@ def main():
     parser.add_argument("--only", default="", help="names of servers, comma-separated")
     parser.add_argument("--cells", default="", help="for example dx4,ct16")
     options = parser.parse_args()
+    # Orthanc takes a relative folder as one beside its configuration.
+    options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     servers = [
         ours(options, "centinela scp", ["--role", "scp"]),
         ours(options, "centinela node", []),
-        ours(options, "centinela scp, no fsync", ["--role", "scp"], ["eatmydata"]),
+        ours(options, "centinela scp (no fsync)", ["--role", "scp"], ["eatmydata"]),
         dcmtk("dcmtk tuned", "+B", "-pdu", "131072"),
         dcmtk("dcmtk default"),
         orthanc(),

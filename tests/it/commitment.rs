@@ -2,11 +2,12 @@
 //! association, on a new one, with failures, across restarts, and with a peer that is away.
 
 use crate::harness::films::{fixture, studies};
-use crate::harness::modality::must_push;
+use crate::harness::modality::{must_push, push_as};
 use crate::harness::node::{Home, Node, Peer};
-use crate::harness::tools::{must, python, run, script};
+use crate::harness::tls::Certificates;
+use crate::harness::tools::{free_port, must, python, run, script};
 use crate::harness::until;
-use crate::orthanc::{Orthanc, free_port};
+use crate::orthanc::Orthanc;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
 use centinela::config::{Config, Peers};
@@ -40,9 +41,14 @@ struct Listener {
 
 impl Listener {
     fn start(port: u16, status: u16) -> Self {
+        Self::start_with(port, status, &[])
+    }
+
+    fn start_with(port: u16, status: u16, tls: &[&str]) -> Self {
         let mut child = Command::new(python())
             .arg(script("commitment_peer.py"))
             .args(["listen", &port.to_string(), &status.to_string()])
+            .args(tls)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -131,6 +137,39 @@ fn reported_on_a_new_association_where_the_first_has_ended() {
     assert_eq!((&report["type"], &report["calling"]), (&json!(1), &json!("CENTINELA")));
     ends(&node, "1.2.3.10", "reported");
     assert_eq!(listener.end(), 0, "once");
+}
+
+#[test]
+fn reported_by_tls_where_results_would_be() {
+    let certificates = Certificates::make();
+    let path = |file: &str| certificates.path(file);
+    let mut listener = Listener::start_with(0, 0, &[&path("node2"), &path("ca.pem")]);
+    let peer = format!(
+        "[[peer]]\nname = \"listener\"\nae_title = \"MODALITY\"\nhost = \"127.0.0.1\"\nport = {}\n\
+         tls = {{ ca = {:?}, certificate = {:?}, key = {:?} }}\n",
+        listener.port,
+        path("ca.pem"),
+        path("CR1.pem"),
+        path("CR1.key")
+    );
+    let home = Home::new(&[]).peers_text(&peer);
+    let node = home.start();
+    ask_and_vanish(node.dicom, "1.2.3.11", "9.9.9");
+    assert_eq!(listener.report()["transaction"], "1.2.3.11");
+    ends(&node, "1.2.3.11", "reported");
+}
+
+/// The head of the file then names another sender and has another length.
+#[test]
+fn a_film_that_another_sends_again_is_still_committed() {
+    let other = "[[peer]]\nname = \"other\"\nae_title = \"ANOTHER_MODALITY\"\nsends = true\n";
+    let home = Home::new(&[]).peers_text(other);
+    let node = home.start();
+    let film = fixture("dx_normal");
+    must_push(node.dicom, &film);
+    assert_eq!(push_as("ANOTHER_MODALITY", node.dicom, &film).unwrap().0, 0);
+    let answer = ask(node.dicom, "1.2.3.12", "30", DX, &[&film.sop]).unwrap();
+    assert_eq!(answer["report"]["committed"], json!([film.sop]), "{answer:#}");
 }
 
 /// An N-ACTION whose connection closes at once after the response, by bytes of our own.
@@ -327,6 +366,7 @@ async fn a_peer_that_is_away_for_an_hour_is_told_when_it_is_back() {
     let mut config = Config::embedded(Peers::parse("peers", &text, &mut Vec::new()).unwrap()).unwrap();
     config.settings.storage.data_dir = dir.path().join("data");
     config.settings.storage.min_free = 0;
+    config.settings.storage.low_free = 0;
     config.settings.dicom.bind = "127.0.0.1".parse().unwrap();
     config.settings.dicom.port = 0;
     config.settings.analyze.enabled = false;

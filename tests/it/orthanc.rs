@@ -3,10 +3,9 @@
 
 use crate::harness::films::{Film, fixture};
 use crate::harness::node::{Home, Peer};
-use crate::harness::tools::{must, python, script, storescu};
+use crate::harness::tools::{free_port, must, python, script, storescu};
 use crate::harness::{api, until};
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -18,11 +17,6 @@ pub struct Orthanc {
     pub http: u16,
     child: Child,
     _dir: TempDir,
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Orthanc {

@@ -146,6 +146,7 @@ async fn weeks(disk: &SmallDisk, pacs: &Pacs) {
     let mut config = Config::embedded(Peers::parse("peers", &text, &mut Vec::new()).unwrap()).unwrap();
     config.settings.storage.data_dir = disk.0.path().join("data");
     config.settings.storage.min_free = 4 << 20;
+    config.settings.storage.low_free = 6 << 20;
     config.settings.storage.keep_days = 14.0;
     config.settings.storage.keep_min = 1.0;
     config.settings.dicom.bind = "127.0.0.1".parse().unwrap();
@@ -267,19 +268,26 @@ pub async fn contract(db: &Db) {
     assert_eq!(retention::due(&mut tx, 1_000, false, 3).await.unwrap().len(), 3);
     // Deleted once, removed once, and back with the same bytes only.
     let one = aged[0].sop_instance.clone();
+    let known = instances::find(&mut tx, &one).await.unwrap().unwrap();
+    let again = |digest: &str, blob: &str| InstanceRow {
+        digest: digest.to_owned(),
+        blob: blob.to_owned(),
+        bytes: 11,
+        ..known.clone()
+    };
     retention::delete(&mut tx, &one, 2_000).await.unwrap();
     assert!(!uids(&retention::due(&mut tx, 1_000, false, 10_000).await.unwrap()).contains(&one));
     let remains = retention::purge(&mut tx, 2_001, 100).await.unwrap();
     assert!(remains.iter().all(|r| r.sop_instance == one) && !remains.is_empty(), "{remains:?}");
     assert!(retention::purge(&mut tx, 2_002, 100).await.unwrap().is_empty(), "once");
-    assert_eq!(retention::restore(&mut tx, &one, "other", "new").await.unwrap(), None);
-    assert_eq!(retention::restore(&mut tx, &one, "digest", "new").await.unwrap(), Some(one.clone()));
-    assert_eq!(retention::restore(&mut tx, &one, "digest", "newer").await.unwrap(), None, "once");
+    assert_eq!(retention::restore(&mut tx, &again("other", "new")).await.unwrap(), None);
+    assert_eq!(retention::restore(&mut tx, &again("digest", "new")).await.unwrap(), Some(one.clone()));
+    assert_eq!(retention::restore(&mut tx, &again("digest", "newer")).await.unwrap(), None, "once");
     let back = instances::find(&mut tx, &one).await.unwrap().unwrap();
-    assert_eq!((back.deleted_at, back.blob.as_str()), (None, "new"));
+    assert_eq!((back.deleted_at, back.blob.as_str(), back.bytes), (None, "new", 11));
     retention::mark_damaged(&mut tx, "new", 3_000).await.unwrap();
     assert_eq!(instances::find(&mut tx, &one).await.unwrap().unwrap().damaged_at, Some(3_000));
-    assert_eq!(retention::restore(&mut tx, &one, "digest", "newer").await.unwrap(), Some("new".to_owned()));
+    assert_eq!(retention::restore(&mut tx, &again("digest", "newer")).await.unwrap(), Some("new".to_owned()));
     drop(tx);
 }
 

@@ -3,8 +3,8 @@
 
 use crate::harness::films::{fixture, studies};
 use crate::harness::node::{Home, Node};
-use crate::harness::tls::{Certificates, client_hello, exchange, free_port, pynetdicom};
-use crate::harness::tools::{must, python, run};
+use crate::harness::tls::{Certificates, client_hello, exchange, pynetdicom};
+use crate::harness::tools::{free_port, must, python, run};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -106,7 +106,7 @@ fn old_versions_and_weak_ciphers_get_our_alert() {
     node.logged(&["neither TLS 1.2 nor TLS 1.3"]);
     node.logged(&["no cipher suite in common"]);
     // The certificates of the tests are made for 30 days, less what has passed since.
-    node.logged(&["WARN", "[tls]", "our certificate expires soon", "days=29"]);
+    node.logged(&["WARN", "[tls]", "our certificate expires soon", "days="]);
 }
 
 #[test]

@@ -5,6 +5,9 @@
 
 mod codec;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzz;
 mod jpeg2000;
 mod jpegls;
 mod layout;

@@ -7,7 +7,9 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::commitment::{FailureReason, MAX_BYTES, Reference, Report};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
-use centinela_scp::{NotReported, ProposedContext, Remote, RequestError, Requestor, RequestorOptions};
+use centinela_scp::{
+    Caller, CallerRule, NotReported, ProposedContext, Remote, RequestError, Requestor, RequestorOptions,
+};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -105,6 +107,19 @@ async fn roles_are_answered_and_decide_over_the_context() {
     let mut peer = Peer::connect(closed.address).await;
     peer.send(&request(vec![]).encode()).await;
     assert_eq!(accepted(&peer.hear().await.body).0, [(1, 3), (3, 0)], "abstract syntax not supported");
+}
+
+#[tokio::test]
+async fn a_caller_of_few_classes_may_still_ask_for_commitment() {
+    let node = Node::with(|policy| {
+        let caller = Caller::new(AeTitle::parse("PEER").unwrap());
+        policy.callers = CallerRule::Listed(vec![Caller { classes: Some(vec![uid("1.2.3")]), ..caller }]);
+    })
+    .await;
+    let mut peer = Peer::connect(node.address).await;
+    peer.send(&request(vec![(CLASS, 1, 0)]).encode()).await;
+    assert_eq!(accepted(&peer.hear().await.body).0, [(1, 0), (3, 1)], "CR is refused, commitment is not");
+    assert_eq!(ask(&mut peer, &action(CLASS, INSTANCE, 1, 1), &information(&["1.5"])).await, (7, 0));
 }
 
 #[tokio::test]

@@ -40,3 +40,32 @@ pub fn write(folder: &Path, spec: &Spec) -> Film {
 pub fn studies(folder: &Path, count: u32, long_side: u16) -> Vec<Film> {
     collection(count, long_side).map(|spec| write(folder, &spec)).collect()
 }
+
+/// Copies of a small film under SOP and Study Instance UIDs of their own.
+pub fn copies(folder: &Path, count: u32) -> Vec<Film> {
+    let model = fixture("lateral_only");
+    let bytes = fs::read(&model.path).unwrap();
+    let name = |uid: &str, n: u32| format!("{}{n:06}", &uid[..uid.len() - 6]);
+    let copy = |n| {
+        let (study, sop) = (name(&model.study, n), name(&model.sop, n));
+        let path = folder.join(format!("copy-{n}.dcm"));
+        let bytes = replaced(&replaced(&bytes, &model.study, &study), &model.sop, &sop);
+        fs::write(&path, bytes).unwrap();
+        let film = Film { path, study, sop };
+        assert_eq!(Film::of(&film.path).sop, film.sop);
+        film
+    };
+    (800_000..800_000 + count).map(copy).collect()
+}
+
+/// With every occurrence of a text replaced by one of the same length.
+fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    assert_eq!(from.len(), to.len());
+    let mut bytes = bytes.to_vec();
+    let places: Vec<_> =
+        bytes.windows(from.len()).enumerate().filter(|(_, w)| *w == from.as_bytes()).map(|(n, _)| n).collect();
+    for at in places {
+        bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+    }
+    bytes
+}

@@ -2,11 +2,14 @@
 
 pub mod api;
 pub mod films;
+pub mod halting;
+pub mod kept;
 pub mod modality;
 pub mod node;
 pub mod objects;
 pub mod pacs;
 pub mod proxy;
+pub mod strace;
 pub mod tls;
 pub mod tools;
 

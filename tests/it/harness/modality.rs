@@ -22,21 +22,54 @@ pub fn must_push(port: u16, film: &Film) {
 pub fn push_as(calling: &str, port: u16, film: &Film) -> Result<DimseStatus, RequestError> {
     let bytes = std::fs::read(&film.path).unwrap();
     let (class, instance, syntax, offset) = part10_parts(&bytes)?;
-    let remote = Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port, tls: None };
-    let options = RequestorOptions {
+    let context = ProposedContext { abstract_syntax: class.clone(), transfer_syntaxes: vec![syntax.clone()] };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut requestor = Requestor::open(&remote(port), &options(calling), &[context]).await?;
+        let status = requestor.store(&class, &instance, &syntax, &bytes[offset..]).await?;
+        requestor.release().await;
+        Ok(status)
+    })
+}
+
+/// Pushes films on one association for as long as `next` gives some and the peer answers; each is handed
+/// back with whether it was answered 0000.
+pub fn push_all<'f>(port: u16, next: impl Fn() -> Option<&'f Film>, told: impl Fn(&'f Film, bool)) {
+    let Some(mut film) = next() else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut bytes = std::fs::read(&film.path).unwrap();
+    let (class, _, syntax, _) = part10_parts(&bytes).unwrap();
+    let context = ProposedContext { abstract_syntax: class, transfer_syntaxes: vec![syntax] };
+    runtime.block_on(async {
+        let Ok(mut requestor) = Requestor::open(&remote(port), &options("MODALITY"), &[context]).await else {
+            return told(film, false);
+        };
+        loop {
+            let (class, instance, syntax, offset) = part10_parts(&bytes).unwrap();
+            let stored = requestor.store(&class, &instance, &syntax, &bytes[offset..]).await;
+            let stored = matches!(stored, Ok(DimseStatus::SUCCESS));
+            told(film, stored);
+            match next() {
+                Some(another) if stored => film = another,
+                Some(another) => return told(another, false),
+                None => return requestor.release().await,
+            }
+            bytes = std::fs::read(&film.path).unwrap();
+        }
+    });
+}
+
+fn remote(port: u16) -> Remote {
+    Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port, tls: None }
+}
+
+fn options(calling: &str) -> RequestorOptions {
+    RequestorOptions {
         calling: AeTitle::parse(calling).unwrap(),
         connect_timeout: Duration::from_secs(10),
         response_timeout: Duration::from_secs(60),
         max_pdu: 131_072,
         implementation_class_uid: implementation_class_uid(),
         implementation_version: "TESTMODALITY".into(),
-    };
-    let context = ProposedContext { abstract_syntax: class.clone(), transfer_syntaxes: vec![syntax.clone()] };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mut requestor = Requestor::open(&remote, &options, &[context]).await?;
-        let status = requestor.store(&class, &instance, &syntax, &bytes[offset..]).await?;
-        requestor.release().await;
-        Ok(status)
-    })
+    }
 }

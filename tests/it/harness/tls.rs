@@ -67,11 +67,6 @@ pub fn pynetdicom(certificates: &Certificates, port: &str, own: &str, version: &
     must(&python(), &arguments).trim().to_owned()
 }
 
-/// A port that was free a moment ago, for a tool that cannot choose one.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A ClientHello of `version` with these cipher suites, offering `supported` versions if there are
 /// any (RFC 5246 and RFC 8446 sections 4.1.2 and 4.2).
 pub fn client_hello(version: u16, suites: &[u16], supported: &[u16]) -> Vec<u8> {

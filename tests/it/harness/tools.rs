@@ -1,7 +1,9 @@
 //! Foreign tools: DCMTK, dicom3tools, Python. A missing one fails with the command that installs it.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// Runs a tool to its end.
 pub fn run(tool: &str, arguments: &[&str]) -> Output {
@@ -40,4 +42,17 @@ pub fn python() -> String {
 /// A script of the test folder.
 pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/scripts").join(name)
+}
+
+/// A free port, for a tool that cannot choose one itself: each is given once, and from below the range in
+/// which the system chooses ports for the thousands of connections that other tests open.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 12_000 + (std::process::id() % 10_000) as u16;
+    loop {
+        let port = begin + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -3,12 +3,14 @@
 commitment_peer.py ask PORT TRANSACTION WAIT CLASS INSTANCE...
     sends N-ACTION as MODALITY, keeps the association open for up to WAIT seconds for the report, and
     prints JSON: {"status": N-ACTION status, "report": {...} or null}
-commitment_peer.py listen PORT STATUS
+commitment_peer.py listen PORT STATUS [OWN CA]
     prints its port (PORT 0 takes any), then each report as one line of JSON, until its input ends;
-    answers STATUS (decimal)
+    answers STATUS (decimal). With OWN (PATH of a certificate and its key, without ending) and CA it
+    speaks only TLS and demands a certificate
 """
 
 import json
+import ssl
 import sys
 import time
 
@@ -66,7 +68,7 @@ def ask(port, transaction, wait, sop_class, instances):
     return 0
 
 
-def listen(port, status):
+def listen(port, status, own=None, authority=None):
     def report(event):
         line = seen(event) | {"calling": event.assoc.requestor.ae_title.strip()}
         print(json.dumps(line), flush=True)
@@ -74,7 +76,13 @@ def listen(port, status):
 
     entity = AE("MODALITY")
     entity.add_supported_context(StorageCommitmentPushModel, SYNTAXES, scu_role=False, scp_role=True)
-    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, report)])
+    context = None
+    if own:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_cert_chain(own + ".pem", own + ".key")
+    handlers = [(evt.EVT_N_EVENT_REPORT, report)]
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=context)
     print(server.socket.getsockname()[1], flush=True)
     sys.stdin.read()
     server.shutdown()
@@ -84,5 +92,5 @@ def listen(port, status):
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
     if verb == "listen":
-        sys.exit(listen(int(rest[0]), int(rest[1])))
+        sys.exit(listen(int(rest[0]), int(rest[1]), *rest[2:]))
     sys.exit(ask(int(rest[0]), rest[1], float(rest[2]), rest[3], rest[4:]))

@@ -1,0 +1,11 @@
+//! JPEG 2000 frames (ISO/IEC 15444-1).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "quiet/mod.rs"]
+mod quiet;
+
+fuzz_target!(init: quiet::panics(), |input: &[u8]| {
+    decoders::fuzz::frame("1.2.840.10008.1.2.4.90", input)
+});

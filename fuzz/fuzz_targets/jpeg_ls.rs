@@ -1,0 +1,11 @@
+//! JPEG-LS frames (ISO/IEC 14495-1).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "quiet/mod.rs"]
+mod quiet;
+
+fuzz_target!(init: quiet::panics(), |input: &[u8]| {
+    decoders::fuzz::frame("1.2.840.10008.1.2.4.80", input)
+});
