@@ -82,7 +82,7 @@ fn accepted(body: &[u8]) -> (Vec<(u8, u8)>, Vec<Vec<u8>>) {
     (results, roles)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_are_answered_and_decide_over_the_context() {
     let node = Node::start().await;
     let role = |scu, scp| [&[0, 20], CLASS.as_bytes(), &[scu, scp]].concat();
@@ -109,7 +109,7 @@ async fn roles_are_answered_and_decide_over_the_context() {
     assert_eq!(accepted(&peer.hear().await.body).0, [(1, 3), (3, 0)], "abstract syntax not supported");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_caller_of_few_classes_may_still_ask_for_commitment() {
     let node = Node::with(|policy| {
         let caller = Caller::new(AeTitle::parse("PEER").unwrap());
@@ -122,7 +122,7 @@ async fn a_caller_of_few_classes_may_still_ask_for_commitment() {
     assert_eq!(ask(&mut peer, &action(CLASS, INSTANCE, 1, 1), &information(&["1.5"])).await, (7, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_is_handed_over_and_answered_with_its_action_type() {
     let node = Node::start().await;
     let mut peer = asked(&node).await;
@@ -143,7 +143,7 @@ async fn a_request_is_handed_over_and_answered_with_its_action_type() {
     assert_eq!(asked[0].calling.as_str(), "PEER");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn every_wrong_request_has_its_status_and_the_association_goes_on() {
     let node = Node::start().await;
     let mut peer = asked(&node).await;
@@ -175,7 +175,7 @@ async fn every_wrong_request_has_its_status_and_the_association_goes_on() {
     assert_eq!(node.memory.asked.lock().unwrap().len(), 1, "only the last one was worth asking");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_end_is_not_collected() {
     let node = Node::start().await;
     let mut peer = asked(&node).await;
@@ -193,7 +193,7 @@ async fn a_request_without_end_is_not_collected() {
     peer.hear_abort(0, 0).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_report_comes_on_the_same_association_between_two_messages() {
     let node = Node::start().await;
     let mut peer = asked(&node).await;
@@ -239,7 +239,7 @@ async fn the_report_comes_on_the_same_association_between_two_messages() {
     assert_eq!(channel.report(&report).await, Err(NotReported), "the association has ended");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_does_not_answer_the_report_is_given_up_and_served_on() {
     let node = Node::with(|policy| policy.limits.stall = Duration::from_millis(300)).await;
     let mut peer = asked(&node).await;
@@ -309,7 +309,7 @@ async fn receiver(roles: Option<(u8, u8)>) -> (Remote, tokio::task::JoinHandle<V
     (remote, task)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_requestor_proposes_the_scp_role_and_reports() {
     let report = Report { transaction: uid("1.2.3.99"), committed: Vec::new(), failed: Vec::new() };
     // A peer that forgets the answer to the role selection gets its report all the same.
