@@ -16,11 +16,8 @@ fuzz_target!(|input: &[u8]| {
     let Ok(request) = Request::read(bytes, &syntax) else { return };
     assert!((1..=MAX_REFERENCES).contains(&request.references.len()));
     // What we report is the same sequence: it must say the same.
-    let report = Report {
-        transaction: request.transaction.clone(),
-        committed: request.references.clone(),
-        failed: Vec::new(),
-    };
+    let report =
+        Report { transaction: request.transaction.clone(), committed: request.references.clone(), failed: Vec::new() };
     for (explicit, syntax) in [(false, SYNTAXES[0]), (true, SYNTAXES[1])] {
         let again = Uid::parse(syntax).map(|syntax| Request::read(&report.encode(explicit), &syntax));
         assert_eq!(again, Ok(Ok(request.clone())), "our own report cannot be read");

@@ -71,12 +71,7 @@ impl FsBlobs {
         first_bytes(&path, most).with_context(|| format!("read {}", path.display()))
     }
 
-    pub(super) fn verify(
-        &self,
-        key: &str,
-        digest: &str,
-        offset_of: impl FnOnce(&[u8]) -> Result<u64>,
-    ) -> Result<()> {
+    pub(super) fn verify(&self, key: &str, digest: &str, offset_of: impl FnOnce(&[u8]) -> Result<u64>) -> Result<()> {
         let path = self.path(key)?;
         let named = || format!("read {}", path.display());
         let file = File::open(&path).with_context(named)?;

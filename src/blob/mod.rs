@@ -70,12 +70,7 @@ impl Blobs {
     ///
     /// # Errors
     /// What is wrong with the bytes.
-    pub fn verify(
-        &self,
-        key: &str,
-        digest: &str,
-        offset_of: impl FnOnce(&[u8]) -> Result<u64>,
-    ) -> Result<()> {
+    pub fn verify(&self, key: &str, digest: &str, offset_of: impl FnOnce(&[u8]) -> Result<u64>) -> Result<()> {
         let Self::Fs(fs) = self;
         fs.verify(key, digest, offset_of)
     }
@@ -96,6 +91,15 @@ impl Blobs {
     pub fn remove(&self, key: &str) -> Result<()> {
         let Self::Fs(fs) = self;
         fs.remove(key)
+    }
+
+    /// Removes empty folders of hours before the one of `before`, which must be long over.
+    ///
+    /// # Errors
+    /// If the file system does not tell what is there.
+    pub fn prune(&self, room: &str, before: UnixMs) -> Result<usize> {
+        let Self::Fs(fs) = self;
+        fs.prune(room, &folder_of_hour(before))
     }
 
     /// Free bytes where new ones would go.
@@ -127,9 +131,14 @@ pub fn key(room: &str, digest: &str, extension: &str) -> String {
 /// share the fsync of their folder.
 #[must_use]
 pub fn key_of_hour(room: &str, now: UnixMs, digest: &str, extension: &str) -> String {
+    format!("{room}/{}/{digest}.{extension}", folder_of_hour(now))
+}
+
+/// The folder of an hour; earlier hours sort before later ones.
+fn folder_of_hour(now: UnixMs) -> String {
     let hours = now.div_euclid(3_600_000);
     let (year, month, day) = civil(hours.div_euclid(24));
-    format!("{room}/{year:04}{month:02}{day:02}-{:02}/{digest}.{extension}", hours.rem_euclid(24))
+    format!("{year:04}{month:02}{day:02}-{:02}", hours.rem_euclid(24))
 }
 
 /// Whether the path lies on the same file system as the blobs is the caller's business; here only

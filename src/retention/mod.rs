@@ -83,6 +83,9 @@ pub async fn sweep(app: &Arc<App>) -> Result<Swept> {
     tx.commit().await?;
     failpoint::hit("retention.marked");
     remove(app).await?;
+    let held = Arc::clone(app);
+    // Nothing comes into the folder of an hour of yesterday.
+    tokio::task::spawn_blocking(move || held.blobs.prune("instances", now - DAY_MS as i64)).await??;
     tracing::info!(films = swept.films, early, bytes = swept.bytes, "old films deleted");
     Ok(swept)
 }

@@ -195,6 +195,8 @@ async fn weeks(disk: &SmallDisk, pacs: &Pacs) {
         }
     }
     assert!(bytes > 24 << 20, "more came than fits: {bytes}");
+    let folders = std::fs::read_dir(disk.0.path().join("data/blobs/instances")).unwrap().count();
+    assert!(folders < 15, "empty folders go: {folders} are there");
     let mut kept = 0;
     for film in &sent {
         kept += usize::from(instance(&app, &film.sop).await.deleted_at.is_none());
