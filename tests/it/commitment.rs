@@ -4,13 +4,13 @@
 use crate::harness::films::{fixture, studies};
 use crate::harness::modality::{must_push, push_as};
 use crate::harness::node::{Home, Node, Peer};
+use crate::harness::running;
 use crate::harness::tls::Certificates;
 use crate::harness::tools::{free_port, must, python, run, script};
 use crate::harness::until;
 use crate::orthanc::Orthanc;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
-use centinela::config::{Config, Peers};
 use centinela::failpoint;
 use centinela::store::commitments::{self, CommitmentRow};
 use centinela_domain::delivery::MAX_BACKOFF_MS;
@@ -363,12 +363,7 @@ async fn a_peer_that_is_away_for_an_hour_is_told_when_it_is_back() {
         "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"m\"\nae_title = \"MODALITY\"\nhost = \"127.0.0.1\"\n\
          port = {port}\nsends = true\n"
     );
-    let mut config = Config::embedded(Peers::parse("peers", &text, &mut Vec::new()).unwrap()).unwrap();
-    config.settings.storage.data_dir = dir.path().join("data");
-    config.settings.storage.min_free = 0;
-    config.settings.storage.low_free = 0;
-    config.settings.dicom.bind = "127.0.0.1".parse().unwrap();
-    config.settings.dicom.port = 0;
+    let mut config = running::config(&dir.path().join("data"), &text);
     config.settings.analyze.enabled = false;
     let start = 1_800_000_000_000;
     let node = Running::start(config, Clock::fixed(start), &[Role::Scp]).await.unwrap();

@@ -4,12 +4,12 @@ use crate::harness::films::{Film, fixture, write};
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node, Peer};
 use crate::harness::pacs::Pacs;
+use crate::harness::running;
 use crate::harness::tools::must;
 use crate::harness::until;
 use crate::retention::files;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
-use centinela::config::{Config, Peers};
 use centinela::store::instances::{self, InstanceRow};
 use centinela::store::{retention, variants};
 use centinela_phantom::collection;
@@ -103,12 +103,7 @@ fn a_whole_film_takes_the_place_of_a_damaged_one() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_film_that_comes_again_hours_later_leaves_one_file() {
     let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let peers = "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"m\"\nae_title = \"MODALITY\"\nsends = true\n";
-    let mut config = Config::embedded(Peers::parse("peers", peers, &mut Vec::new()).unwrap()).unwrap();
-    config.settings.storage.data_dir = dir.path().join("data");
-    (config.settings.storage.min_free, config.settings.storage.low_free) = (0, 0);
-    config.settings.dicom.bind = "127.0.0.1".parse().unwrap();
-    config.settings.dicom.port = 0;
+    let mut config = running::config(&dir.path().join("data"), running::MODALITY);
     config.settings.analyze.enabled = false;
     let node = Running::start(config, Clock::fixed(1_800_000_000_000), &[Role::Scp]).await.unwrap();
     let (app, port) = (node.app.clone(), node.dicom.unwrap().port());

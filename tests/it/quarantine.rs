@@ -5,7 +5,11 @@ use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node, Peer};
 use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
-use crate::harness::until;
+use crate::harness::{running, until};
+use crate::retention::files;
+use centinela::cli::serve::{Role, Running};
+use centinela::clock::Clock;
+use centinela::config::Conflicts;
 use centinela_domain::status::DimseStatus;
 use centinela_phantom::{Pathology, collection};
 use serde_json::Value;
@@ -134,8 +138,52 @@ fn refusing_conflicts_keeps_nothing_of_the_second() {
     let after = instance(&node, &first);
     assert!(after["variants"].as_array().unwrap().is_empty(), "{after:#}");
     assert!(list(&node).is_empty());
-    assert_eq!(crate::retention::files(&home.data().join("blobs/instances")), 1);
+    assert_eq!(files(&home.data().join("blobs/instances")), 1);
     node.settled(&first.study, 1);
+}
+
+/// All four wait for one commit: the database is held until their files are there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refused_conflict_takes_nobody_else_with_it() {
+    let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut config = running::config(&dir.path().join("data"), running::MODALITY);
+    config.settings.dicom.conflicts = Conflicts::Refuse;
+    config.settings.analyze.enabled = false;
+    let node = Running::start(config, Clock::fixed(1_800_000_000_000), &[Role::Scp]).await.unwrap();
+    let (app, port) = (node.app.clone(), node.dicom.unwrap().port());
+    let (first, second) = twins(shop.path());
+    let mut others = collection(3, 320).skip(1).map(|spec| write(shop.path(), &spec));
+    let (before, after) = (others.next().unwrap(), others.next().unwrap());
+    let folder = dir.path().join("data/blobs/instances");
+    let come_to = async |count: usize| {
+        for _ in 0..1_000 {
+            if files(&folder) == count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{} files instead of {count}", files(&folder));
+    };
+    let held = app.db.write().await.unwrap();
+    let mut pushes = Vec::new();
+    // The first is alone in its group, the rest gather behind it.
+    for (n, film) in [&before, &first, &second, &after].into_iter().enumerate() {
+        let film = film.clone();
+        pushes.push(tokio::task::spawn_blocking(move || push(port, &film).unwrap()));
+        come_to(n + 1).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    drop(held);
+    let mut statuses = Vec::new();
+    for pushed in pushes {
+        statuses.push(pushed.await.unwrap().0);
+    }
+    assert_eq!((statuses[0], statuses[3]), (0, 0), "{statuses:04X?}");
+    assert_eq!(statuses[1].max(statuses[2]), 0x0111, "{statuses:04X?}");
+    assert_eq!(statuses[1].min(statuses[2]), 0, "{statuses:04X?}");
+    come_to(3).await;
+    drop(app);
+    node.run_until(async {}).await.unwrap();
 }
 
 #[test]

@@ -5,11 +5,11 @@ use crate::harness::films::{Film, write};
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Peer};
 use crate::harness::pacs::Pacs;
+use crate::harness::running;
 use crate::harness::until;
 use centinela::app::App;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
-use centinela::config::{Config, Peers};
 use centinela::failpoint;
 use centinela::store::events::count_by_kind;
 use centinela::store::instances::{self, InstanceRow};
@@ -143,14 +143,11 @@ async fn weeks(disk: &SmallDisk, pacs: &Pacs) {
          [[peer]]\nname = \"pacs\"\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {}\ndeliver = \"full\"\n",
         pacs.port
     );
-    let mut config = Config::embedded(Peers::parse("peers", &text, &mut Vec::new()).unwrap()).unwrap();
-    config.settings.storage.data_dir = disk.0.path().join("data");
+    let mut config = running::config(&disk.0.path().join("data"), &text);
     config.settings.storage.min_free = 4 << 20;
     config.settings.storage.low_free = 6 << 20;
     config.settings.storage.keep_days = 14.0;
     config.settings.storage.keep_min = 1.0;
-    config.settings.dicom.bind = "127.0.0.1".parse().unwrap();
-    config.settings.dicom.port = 0;
     config.settings.study.quiet_period = 1.0;
     // The clock runs fast here: a lease of a minute would end within a second.
     config.settings.analyze.lease = 86_400;
