@@ -102,6 +102,35 @@ fn taking_the_second_gives_a_revision_and_keeps_the_first_bytes() {
 }
 
 #[test]
+fn taking_the_second_of_another_patient_makes_the_study_that_patients() {
+    let home = Home::new(&[]);
+    let node = home.start();
+    let mut spec = collection(1, 320).next().unwrap();
+    let first_patients_next = {
+        let next = centinela_phantom::Spec { key: format!("{}-b", spec.key), ..spec.clone() };
+        write(home.dir.path(), &next)
+    };
+    let first = write(home.dir.path(), &spec);
+    let kept = home.dir.path().join("first.dcm");
+    std::fs::rename(&first.path, &kept).unwrap();
+    spec.patient.id = "SOMEBODY-ELSE".into();
+    let second = write(home.dir.path(), &spec);
+    spec.key += "-c";
+    let second_patients_next = write(home.dir.path(), &spec);
+    assert_eq!(first.study, second_patients_next.study);
+    let entry = quarantined(&node, &(Film { path: kept, ..first.clone() }, second));
+    assert_eq!(decide(&node, &entry, "take-second"), 202);
+    node.settled(&first.study, 2);
+    // The second says now whose study it is.
+    for film in [&first_patients_next, &second_patients_next] {
+        must_push(node.dicom, film);
+    }
+    let study = node.settled(&first.study, 3);
+    assert_eq!(instance(&node, &first_patients_next)["reason"]["code"], "other_patient", "{study:#}");
+    assert_eq!(instance(&node, &second_patients_next)["status"], "analyzed", "{study:#}");
+}
+
+#[test]
 fn a_film_of_another_study_cannot_take_the_place() {
     let home = Home::new(&[]);
     let node = home.start();
