@@ -85,6 +85,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         accept_any_abstract_syntax: true,
         commitment: false,
         spool: folder.join("spool"),
+        direct_io: true,
         limits,
         implementation_class_uid: Uid::derive(&["example", "receive"]),
         implementation_version: "RECEIVE".to_owned(),

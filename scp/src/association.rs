@@ -261,7 +261,7 @@ impl<H: StoreHandler> Association<H> {
             implementation_version: &self.policy.implementation_version,
             source: &request.calling,
         };
-        let writer = SpoolWriter::new(&self.policy.spool, &header.encode(), &self.blocks);
+        let writer = SpoolWriter::new(&self.policy.spool, &header.encode(), &self.blocks, self.policy.direct_io);
         let Some(writer) = self.consume(wire, context, Some(writer)).await? else {
             warn!(association = %self.id, "an instance longer than the limit was refused");
             return Ok(DimseStatus::OUT_OF_RESOURCES);

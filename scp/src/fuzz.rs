@@ -102,6 +102,7 @@ thread_local! {
         accept_any_abstract_syntax: true,
         commitment: true,
         spool: std::env::temp_dir(),
+        direct_io: true,
         limits: Limits { max_pdu: MAX_PDU, ..Limits::default() },
         implementation_class_uid: Uid::derive(&["fuzz"]),
         implementation_version: "FUZZ".to_owned(),

@@ -167,6 +167,8 @@ pub struct Policy {
     pub commitment: bool,
     /// Directory of the files being received; made if it does not exist.
     pub spool: PathBuf,
+    /// Write them around the page cache (O_DIRECT) where the file system can.
+    pub direct_io: bool,
     /// Resource limits.
     pub limits: Limits,
     /// Implementation Class UID that we announce and write into files.

@@ -4,16 +4,21 @@
 //! Bytes are gathered in a block, which is written and hashed when it is full. Memory does not
 //! depend on the size of the instance.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
+mod direct;
+
+use direct::{ALIGN, Out};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::task::block_in_place;
 use uuid::Uuid;
 
-/// Bytes per write.
-pub(crate) const BLOCK: usize = 256 * 1024;
+/// Bytes per write: a slice of 512 x 512 pixels with its header fits.
+pub(crate) const BLOCK: usize = 576 * 1024;
+/// Shorter instances are written through the page cache.
+const SMALL: usize = 64 * 1024;
 /// Empty blocks that are kept for the next instance, in all.
 const SPARE_BLOCKS: usize = 32;
 /// So many first bytes of the file stay in memory for whoever reads the header.
@@ -66,21 +71,47 @@ impl Drop for RemoveOnDrop {
     }
 }
 
-/// Empty blocks, shared by all associations, so that small instances do not pay for fresh memory.
+/// Memory whose first page boundary begins the bytes, as writing around the page cache needs.
+#[derive(Debug)]
+struct Block {
+    /// Its capacity never changes, so the boundary stays.
+    memory: Vec<u8>,
+    start: usize,
+}
+
+impl Block {
+    fn new(mut memory: Vec<u8>) -> Self {
+        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+        memory.resize(start, 0);
+        Self { memory, start }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.memory[self.start..]
+    }
+
+    /// Forgets the first `count` bytes.
+    fn drain(&mut self, count: usize) {
+        self.memory.copy_within(self.start + count.., self.start);
+        self.memory.truncate(self.memory.len() - count);
+    }
+}
+
+/// Memory of blocks, shared by all associations, so that small instances do not pay for fresh memory.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks(Mutex<Vec<Vec<u8>>>);
 
 impl Blocks {
-    fn take(&self) -> Vec<u8> {
+    fn take(&self) -> Block {
         let spare = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        spare.unwrap_or_else(|| Vec::with_capacity(BLOCK))
+        Block::new(spare.unwrap_or_else(|| Vec::with_capacity(BLOCK + ALIGN)))
     }
 
-    fn give(&self, mut block: Vec<u8>) {
-        block.clear();
+    fn give(&self, Block { mut memory, .. }: Block) {
+        memory.clear();
         let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if block.capacity() >= BLOCK && spare.len() < SPARE_BLOCKS {
-            spare.push(block);
+        if spare.len() < SPARE_BLOCKS {
+            spare.push(memory);
         }
     }
 }
@@ -88,7 +119,7 @@ impl Blocks {
 /// The open file.
 #[derive(Debug)]
 struct Part {
-    file: File,
+    out: Out,
     guard: RemoveOnDrop,
     hasher: blake3::Hasher,
     /// Bytes before the data set, which are not hashed.
@@ -98,18 +129,13 @@ struct Part {
 }
 
 impl Part {
-    fn create(path: PathBuf, header: usize) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
+    fn create(path: PathBuf, header: usize, direct: bool) -> io::Result<Self> {
+        let out = Out::create(&path, direct)?;
         let guard = RemoveOnDrop { path, kept: AtomicBool::new(false) };
-        Ok(Self { file, guard, hasher: blake3::Hasher::new(), header, bytes: 0, head: Vec::new() })
+        Ok(Self { out, guard, hasher: blake3::Hasher::new(), header, bytes: 0, head: Vec::new() })
     }
 
     fn append(&mut self, block: &[u8]) -> io::Result<()> {
-        self.file.write_all(block)?;
         let data = if self.bytes == 0 {
             self.head = block[..block.len().min(HEAD)].to_vec();
             &block[self.header..]
@@ -117,6 +143,7 @@ impl Part {
             block
         };
         self.hasher.update(data);
+        self.out.append(block)?;
         self.bytes += block.len() as u64;
         Ok(())
     }
@@ -124,7 +151,7 @@ impl Part {
     fn finish(self) -> Spooled {
         Spooled {
             path: self.guard.path.clone(),
-            file: self.file,
+            file: self.out.into_file(),
             bytes: self.bytes,
             dataset_offset: self.header as u64,
             digest: self.hasher.finalize(),
@@ -139,40 +166,43 @@ impl Part {
 #[derive(Debug)]
 pub(crate) struct SpoolWriter<'a> {
     blocks: &'a Blocks,
-    block: Vec<u8>,
+    block: Block,
     path: PathBuf,
     header: usize,
+    direct: bool,
     part: io::Result<Option<Part>>,
 }
 
 impl<'a> SpoolWriter<'a> {
     /// Will write `<spool>/<uuid>.part`, which must not exist, beginning with `header`, which is
-    /// shorter than a block. The file is made with its first block.
-    pub(crate) fn new(spool: &Path, header: &[u8], blocks: &'a Blocks) -> Self {
+    /// shorter than a block. The file is made with its first block; with `direct`, most of it is written
+    /// around the page cache.
+    pub(crate) fn new(spool: &Path, header: &[u8], blocks: &'a Blocks, direct: bool) -> Self {
         let path = spool.join(format!("{}.part", Uuid::new_v4()));
         let mut block = blocks.take();
-        block.extend_from_slice(header);
-        Self { blocks, block, path, header: header.len(), part: Ok(None) }
+        block.memory.extend_from_slice(header);
+        Self { blocks, block, path, header: header.len(), direct, part: Ok(None) }
     }
 
     /// Where the next bytes of the data set go: there is always room.
     pub(crate) const fn block(&mut self) -> &mut Vec<u8> {
-        &mut self.block
+        &mut self.block.memory
     }
 
     /// To be called after each addition: writes a full block, on this thread, which the runtime
     /// replaces meanwhile: the bytes are still in this core's cache.
     pub(crate) fn added(&mut self) {
-        if self.block.len() >= BLOCK {
-            block_in_place(|| self.flush());
+        if self.block.bytes().len() >= BLOCK {
+            block_in_place(|| self.flush(BLOCK));
         }
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, count: usize) {
+        let (bytes, direct) = (&self.block.bytes()[..count], self.direct && count > SMALL);
         let written = match &mut self.part {
-            Ok(Some(part)) => part.append(&self.block).map(|()| None),
-            Ok(None) => Part::create(self.path.clone(), self.header).and_then(|mut part| {
-                part.append(&self.block)?;
+            Ok(Some(part)) => part.append(bytes).map(|()| None),
+            Ok(None) => Part::create(self.path.clone(), self.header, direct).and_then(|mut part| {
+                part.append(bytes)?;
                 Ok(Some(part))
             }),
             Err(_) => Ok(None),
@@ -181,12 +211,12 @@ impl<'a> SpoolWriter<'a> {
             Ok(None) => {}
             new => self.part = new,
         }
-        self.block.clear();
+        self.block.drain(count);
     }
 
     /// Writes what is left. The file is complete, not synced.
     pub(crate) fn finish(mut self) -> io::Result<Spooled> {
-        block_in_place(|| self.flush());
+        block_in_place(|| self.flush(self.block.bytes().len()));
         self.blocks.give(self.block);
         match self.part? {
             Some(part) => Ok(part.finish()),
@@ -221,9 +251,17 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn bytes_arrive_in_order_and_the_digest_is_theirs() {
         let folder = folder();
-        let data: Vec<u8> = (0..BLOCK * 3 + 17).map(|i| (i * 31 % 251) as u8).collect();
         let blocks = Blocks::default();
-        let mut writer = SpoolWriter::new(&folder, b"head", &blocks);
+        for (size, direct) in [(BLOCK * 3 + 17, true), (BLOCK * 3 + 17, false), (SMALL + 1, true), (SMALL, true)] {
+            written(&folder, &blocks, size, direct);
+        }
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn written(folder: &Path, blocks: &Blocks, size: usize, direct: bool) {
+        let data: Vec<u8> = (0..size).map(|i| (i * 31 % 251) as u8).collect();
+        let mut writer = SpoolWriter::new(folder, b"head", blocks, direct);
         push(&mut writer, &data);
         let spooled = writer.finish().unwrap();
         let file = std::fs::read(&spooled.path).unwrap();
@@ -232,21 +270,18 @@ mod tests {
         assert!(file[spooled.dataset_offset as usize..] == data[..]);
         assert_eq!(spooled.digest, blake3::hash(&data));
         assert_eq!(spooled.head, file[..HEAD]);
-        drop(spooled);
-        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
-        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_kept_file_stays_and_a_failure_is_told_at_the_end() {
         let folder = folder();
         let blocks = Blocks::default();
-        let spooled = SpoolWriter::new(&folder, b"", &blocks).finish().unwrap();
+        let spooled = SpoolWriter::new(&folder, b"", &blocks, true).finish().unwrap();
         spooled.keep();
         let path = spooled.path.clone();
         drop(spooled);
         assert!(path.exists());
-        let mut broken = SpoolWriter::new(&folder.join("missing"), b"", &blocks);
+        let mut broken = SpoolWriter::new(&folder.join("missing"), b"", &blocks, true);
         push(&mut broken, &vec![1; BLOCK * 2 + 1]);
         assert_eq!(broken.finish().unwrap_err().kind(), io::ErrorKind::NotFound);
         std::fs::remove_dir_all(folder).unwrap();

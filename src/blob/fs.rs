@@ -1,11 +1,11 @@
-//! Blobs as files: temporary name, fdatasync, rename, directory fsync.
+//! Blobs as files: temporary name, rename, fdatasync, directory fsync.
 
+use super::folders::Folders;
 use anyhow::{Context as _, Result, ensure};
-use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The head of a received instance: preamble and file meta information of our own.
 const HEAD: u64 = 4_096;
@@ -15,8 +15,7 @@ const HEAD: u64 = 4_096;
 pub struct FsBlobs {
     pub(super) root: PathBuf,
     temporary: PathBuf,
-    /// Folders whose own entries this process has made durable.
-    durable: Arc<Mutex<HashSet<PathBuf>>>,
+    folders: Arc<Folders>,
 }
 
 impl FsBlobs {
@@ -28,7 +27,7 @@ impl FsBlobs {
         for dir in [&root, &temporary] {
             fs::create_dir_all(dir).with_context(|| format!("make directory {}", dir.display()))?;
         }
-        Ok(Self { root, temporary, durable: Arc::default() })
+        Ok(Self { folders: Arc::new(Folders::below(root.clone())), root, temporary })
     }
 
     pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
@@ -38,11 +37,21 @@ impl FsBlobs {
 
     pub(super) fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
         let target = self.path(key)?;
-        file.sync_data().with_context(|| format!("fdatasync {}", spooled.display()))?;
         let folder = target.parent().context("blob key without folder")?;
-        self.make_folder(folder)?;
-        fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
-        sync_folder(folder)
+        self.folders.make(folder)?;
+        let synced = || file.sync_data().with_context(|| format!("fdatasync {}", spooled.display()));
+        // Renamed first, so that one commit of the journal takes both the bytes and the name. What is
+        // there already may be vouched for: only whole bytes may take its place.
+        if rename_where_nothing_is(spooled, &target)? {
+            if let Err(error) = synced() {
+                let _ = fs::remove_file(&target);
+                return Err(error);
+            }
+        } else {
+            synced()?;
+            fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+        }
+        self.folders.sync(folder)
     }
 
     pub(super) fn put(&self, key: &str, bytes: &[u8]) -> Result<()> {
@@ -99,23 +108,6 @@ impl FsBlobs {
         }
     }
 
-    /// Makes a folder and, once, its entry durable. Others wait meanwhile: a folder that is there may
-    /// not be durable yet, and what lies in it is only as durable as the folder.
-    fn make_folder(&self, folder: &Path) -> Result<()> {
-        let mut durable = self.durable.lock().unwrap_or_else(PoisonError::into_inner);
-        if durable.contains(folder) && folder.is_dir() {
-            return Ok(());
-        }
-        fs::create_dir_all(folder).with_context(|| format!("make directory {}", folder.display()))?;
-        let mut parent = folder.parent();
-        while let Some(dir) = parent.filter(|d| d.starts_with(&self.root)) {
-            sync_folder(dir)?;
-            parent = dir.parent();
-        }
-        durable.insert(folder.to_owned());
-        Ok(())
-    }
-
     pub(super) fn free_bytes(&self) -> Result<u64> {
         let stat = rustix::fs::statvfs(&self.root).with_context(|| format!("statvfs {}", self.root.display()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -160,8 +152,15 @@ pub fn first_bytes(path: &Path, most: usize) -> std::io::Result<(Vec<u8>, bool)>
     Ok((bytes, whole))
 }
 
-fn sync_folder(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|dir| dir.sync_all()).with_context(|| format!("fsync directory {}", folder.display()))
+/// Gives a file its new name unless a file has it; false if one has, or the file system cannot tell.
+fn rename_where_nothing_is(from: &Path, to: &Path) -> Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST | Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error).with_context(|| format!("rename to {}", to.display())),
+    }
 }
 
 #[cfg(test)]

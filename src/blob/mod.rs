@@ -4,6 +4,7 @@
 //! and nothing is ever overwritten with something else.
 
 mod digest;
+mod folders;
 mod fs;
 mod orphans;
 
@@ -23,11 +24,11 @@ pub enum Blobs {
 }
 
 impl Blobs {
-    /// Makes a spooled file durable under a key: fdatasync, rename, directory fsync. Many at once share
+    /// Makes a spooled file durable under a key: rename, fdatasync, directory fsync. Many at once share
     /// the commits of the file system's journal. Blocks its thread.
     ///
     /// # Errors
-    /// If the file system refuses; the key does not exist then, or holds the same bytes.
+    /// If the file system refuses. What the key held before is still there, or the same bytes.
     pub fn adopt(&self, key: &str, spooled: &Path, file: &File) -> Result<()> {
         let Self::Fs(fs) = self;
         fs.adopt(key, spooled, file)

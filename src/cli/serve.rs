@@ -243,6 +243,7 @@ fn policy(app: &App, security: Security) -> Policy {
         accept_any_abstract_syntax: true,
         commitment: true,
         spool: app.spool.clone(),
+        direct_io: app.config.settings.storage.direct_io,
         limits,
         implementation_class_uid: implementation_class_uid(),
         implementation_version: IMPLEMENTATION_VERSION.to_owned(),

@@ -130,6 +130,7 @@ pub struct Storage {
     pub low_free: u64,
     pub keep_days: f64,
     pub keep_min: f64,
+    pub direct_io: bool,
     pub database: String,
 }
 

@@ -3,7 +3,7 @@
 
 use crate::harness::films::{Film, studies};
 use crate::harness::halting::HaltingPush;
-use crate::harness::kept::{assert_kept, blobs, part, unfinished};
+use crate::harness::kept::{assert_kept, blob_of, blobs, part, unfinished};
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node};
 use crate::harness::strace::Strace;
@@ -31,7 +31,7 @@ fn assert_recovers(home: &Home, node: Node<'_>, films: &[Film]) {
 fn a_write_that_fails_refuses_the_film_and_leaves_nothing() {
     for error in ["EIO", "ENOSPC"] {
         // Early and late among the writes of one film.
-        for sent in [300_000, 1_200_000] {
+        for sent in [700_000, 1_300_000] {
             let home = receiver();
             let films = studies(home.dir.path(), 1, 1000);
             let node = home.start();
@@ -52,7 +52,8 @@ fn a_file_whose_sync_failed_once_is_never_trusted() {
     let films = studies(home.dir.path(), 1, 1000);
     let node = home.start();
     let mut push = HaltingPush::begin(node.dicom, &films[0], 600_000).unwrap();
-    let strace = Strace::inject(node.pid(), "fdatasync,fsync:error=EIO:when=1", &part(&home));
+    let blob = home.data().join(blob_of(&films[0]));
+    let strace = Strace::inject(node.pid(), "fdatasync,fsync:error=EIO:when=1", &blob);
     assert_eq!(push.finish().unwrap(), 0xA700);
     let calls = strace.detach();
     // A second fsync of the same file may succeed although the kernel has dropped its pages.

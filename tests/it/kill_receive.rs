@@ -4,7 +4,7 @@
 
 use crate::harness::films::{Film, copies, studies};
 use crate::harness::halting::HaltingPush;
-use crate::harness::kept::{assert_kept, assert_no_orphans, blobs, part, unfinished};
+use crate::harness::kept::{assert_kept, assert_no_orphans, blob_of, blobs, part, unfinished};
 use crate::harness::modality::{must_push, push, push_all};
 use crate::harness::node::Home;
 use crate::harness::strace::Strace;
@@ -26,26 +26,18 @@ fn receiver() -> Home {
 /// Where in the way of a film to its row the node dies.
 enum Place {
     Spool,
-    /// The folder that the film's blob will have.
+    /// The film's blob.
+    Blob,
+    /// The folder of the blob.
     Folder,
     Journal,
-}
-
-/// The folder that the blob of a film goes to now, as another node tells that takes the same film.
-fn blob_folder() -> std::ffi::OsString {
-    let home = receiver();
-    let film = &studies(home.dir.path(), 1, 1000)[0];
-    let node = home.start();
-    must_push(node.dicom, film);
-    node.stop();
-    blobs(&home)[0].parent().unwrap().file_name().unwrap().to_owned()
 }
 
 #[test]
 fn killed_in_every_kind_of_system_call_before_the_answer() {
     let places = [
         ("write,pwrite64,writev,pwritev", Place::Spool),
-        ("fdatasync,fsync", Place::Spool),
+        ("fdatasync,fsync", Place::Blob),
         ("/^rename", Place::Spool),
         ("fsync,fdatasync", Place::Folder),
         ("pwrite64,write", Place::Journal),
@@ -55,11 +47,12 @@ fn killed_in_every_kind_of_system_call_before_the_answer() {
         let home = receiver();
         let film = &studies(home.dir.path(), 1, 1000)[0];
         let node = home.start();
-        let mut push = HaltingPush::begin(node.dicom, film, 600_000).unwrap();
+        let mut push = HaltingPush::begin(node.dicom, film, 900_000).unwrap();
         let spooled = part(&home);
         let path: PathBuf = match place {
             Place::Spool => spooled,
-            Place::Folder => home.data().join("blobs/instances").join(blob_folder()),
+            Place::Blob => home.data().join(blob_of(film)),
+            Place::Folder => home.data().join(blob_of(film)).parent().unwrap().to_owned(),
             Place::Journal => home.data().join("centinela.db-wal"),
         };
         if matches!(place, Place::Folder) {
@@ -85,7 +78,7 @@ fn killed_between_two_fragments() {
     let home = receiver();
     let film = &studies(home.dir.path(), 1, 1000)[0];
     let node = home.start();
-    let mut push = HaltingPush::begin(node.dicom, film, 600_000).unwrap();
+    let mut push = HaltingPush::begin(node.dicom, film, 900_000).unwrap();
     part(&home);
     node.kill();
     assert!(push.finish().is_err());

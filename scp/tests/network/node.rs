@@ -102,6 +102,7 @@ impl Node {
             accept_any_abstract_syntax: true,
             commitment: true,
             spool: folder.path().join("spool"),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),

@@ -53,6 +53,7 @@ impl Both {
             accept_any_abstract_syntax: true,
             commitment: true,
             spool: folder.path().join("spool"),
+            direct_io: true,
             limits,
             implementation_class_uid: Uid::parse("2.25.4711").unwrap(),
             implementation_version: "CENTINELA_TEST".to_owned(),

@@ -57,6 +57,7 @@ impl Pacs {
             accept_any_abstract_syntax: true,
             commitment: false,
             spool: folder.join("spool"),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),
             implementation_version: IMPLEMENTATION_VERSION.to_owned(),

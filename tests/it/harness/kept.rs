@@ -1,6 +1,7 @@
 //! What a node has kept, judged from outside: its database file and its blobs.
 
 use super::films::Film;
+use super::modality::must_push;
 use super::node::Home;
 use super::tools::{must, python, script};
 use super::until;
@@ -52,6 +53,16 @@ pub fn blobs(home: &Home) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.sort();
     files
+}
+
+/// The path below the data directory that the blob of a film has when it comes now, as another node
+/// tells that takes it.
+pub fn blob_of(film: &Film) -> PathBuf {
+    let home = Home::new(&[]).set("CENTINELA__ANALYZE__ENABLED", "false").set("CENTINELA__STORAGE__MIN_FREE", "0");
+    let node = home.start();
+    must_push(node.dicom, film);
+    node.stop();
+    blobs(&home)[0].strip_prefix(home.data()).unwrap().to_owned()
 }
 
 /// Fails if a file is kept that no row names.

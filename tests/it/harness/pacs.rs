@@ -68,6 +68,7 @@ impl Pacs {
             accept_any_abstract_syntax: true,
             commitment: false,
             spool: spool.path().to_owned(),
+            direct_io: true,
             limits: Limits::default(),
             implementation_class_uid: implementation_class_uid(),
             implementation_version: "TESTPACS".into(),
