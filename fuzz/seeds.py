@@ -88,6 +88,50 @@ STORE = [(2, STORAGE.encode()), (0x100, 1), (0x110, 7), (0x700, 1), (0x800, 1), 
 ECHO = [(2, b"1.2.840.10008.1.1"), (0x100, 0x30), (0x110, 1), (0x800, 0x101)]
 
 
+# PS3.4 table J.3-1
+
+def element(group, number, value, vr=None):
+    """Implicit VR without `vr`, else explicit; text is padded, bytes of a sequence are whole items."""
+    if isinstance(value, str):
+        value = value.encode() + b"\0" * (len(value) % 2)
+    tag = struct.pack("<HH", group, number)
+    if vr is None:
+        return tag + struct.pack("<I", len(value)) + value
+    if vr == b"SQ":
+        return tag + vr + struct.pack("<HI", 0, len(value)) + value
+    return tag + vr + struct.pack("<H", len(value)) + value
+
+
+def action(references, explicit=True, endless=False, transaction="1.2.3.99"):
+    uid, sequence = (b"UI", b"SQ") if explicit else (None, None)
+    items = b""
+    for sop_class, instance in references:
+        body = b"".join(element(8, n, v, uid) for n, v in [(0x1150, sop_class), (0x1155, instance)] if v is not None)
+        length = 0xFFFFFFFF if endless else len(body)
+        items += struct.pack("<HHI", 0xFFFE, 0xE000, length) + body
+        if endless:
+            items += struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+    whole = element(8, 0x1199, items, sequence)
+    if endless:
+        at = 8 if explicit else 4
+        whole = whole[:at] + struct.pack("<I", 0xFFFFFFFF) + whole[at + 4:] + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return bytes([explicit]) + element(8, 0x1195, transaction, uid) + whole
+
+
+def commitment():
+    two = [(STORAGE, INSTANCE), ("1.2.840.10008.5.1.4.1.1.2", "1.2.3.4.5.7")]
+    for name, data in {
+        "explicit": action(two), "implicit": action(two, explicit=False), "endless": action(two, endless=True),
+        "endless_implicit": action(two, explicit=False, endless=True), "twice": action(two + two),
+        "many": action([(STORAGE, f"1.2.{n}") for n in range(100)], explicit=False), "none": action([]),
+        "no_class": action([(None, INSTANCE)]), "empty": action([(STORAGE, "")]),
+        "malformed": action([(STORAGE, "../../etc/passwd")]), "no_transaction": action(two, transaction=""),
+        "torn": action(two)[:-7], "claim": b"\0" + struct.pack("<HHI", 8, 0x1199, 0xFFFFFF00) + b"\xfe\xff\0\xe0",
+        "big": b"\2" + struct.pack(">HH", 8, 0x1195) + b"UI\0\x061.2.3\0", "deflated": b"\3" + b"\x4b\x04\0",
+    }.items():
+        seed("action", name, data)
+
+
 def network():
     contexts = [context(1, "1.2.840.10008.1.1", ImplicitVRLittleEndian),
                 context(3, STORAGE, JPEG2000Lossless, ExplicitVRLittleEndian, ImplicitVRLittleEndian),
@@ -99,8 +143,11 @@ def network():
     both = item(0x57, struct.pack(">H", len(name)) + name + struct.pack(">H", 18) + b"1.2.840.10008.4.2" + b"\0" + b"\0\0")
     identity = item(0x58, b"\2\1" + struct.pack(">H", 4) + b"user" + struct.pack(">H", 4) + b"word")
     token = item(0x58, b"\5\1" + struct.pack(">H", 12) + b"eyJh.e30.c2ln" [:12] + b"\0\0")
+    push_model = b"1.2.840.10008.1.20.1"
+    asks = item(0x54, struct.pack(">H", len(push_model)) + push_model + b"\1\0")
     requests = {
         "plain": associate(contexts[:1], user()),
+        "commitment": associate([context(1, push_model.decode(), ExplicitVRLittleEndian, ImplicitVRLittleEndian)], user(asks)),
         "three": associate(contexts, user(window, role)),
         "identity": associate(contexts[1:2], user(identity)),
         "token": associate(contexts[1:2], user(token, extended, both)),
@@ -297,6 +344,7 @@ def films():
 
 
 network()
+commitment()
 headers()
 frames()
 films()

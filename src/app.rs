@@ -2,6 +2,7 @@
 
 use crate::blob::{Blobs, FsBlobs};
 use crate::clock::Clock;
+use crate::commitment::Channels;
 use crate::config::{Assume, Config};
 use crate::queue::Bell;
 use crate::store::{self, Db};
@@ -134,6 +135,12 @@ pub struct App {
     pub work: Bell,
     /// Rings when a delivery was scheduled.
     pub outbox: Bell,
+    /// Rings when a film was refused for want of space.
+    pub room: Bell,
+    /// Rings when storage commitment was asked for.
+    pub asked: Bell,
+    /// Associations on which commitment can be reported.
+    pub channels: Channels,
     /// Who we are in result objects.
     pub node: result::Node,
     /// The model; none where this process analyses nothing.
@@ -182,6 +189,7 @@ impl App {
         let now = clock.now();
         let jobs = store::jobs::release_all(&mut tx, now).await?;
         let deliveries = store::deliveries::release_all(&mut tx, now).await?;
+        store::commitments::release_all(&mut tx).await?;
         let fresh = uuid::Uuid::new_v4().simple().to_string();
         let serial = store::settings::get_or_insert(&mut tx, "serial_number", &fresh).await?;
         tx.commit().await?;
@@ -194,6 +202,9 @@ impl App {
             clock,
             work: Bell::local(),
             outbox: Bell::local(),
+            room: Bell::local(),
+            asked: Bell::local(),
+            channels: Channels::default(),
             node,
             model,
             counters: Counters::default(),

@@ -4,11 +4,12 @@
 //! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`]), what was received
 //! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
 //! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
-//! [`delivery`]).
+//! [`delivery`], [`commitment`]).
 
 pub mod ae;
 pub mod calendar;
 pub mod code;
+pub mod commitment;
 pub mod delivery;
 pub mod evidence;
 pub mod finding;

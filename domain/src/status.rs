@@ -1,4 +1,5 @@
-//! DIMSE status codes of the Storage and Verification services (PS3.7 annex C, PS3.4 section B.2.3).
+//! DIMSE status codes of the Storage, Verification and Storage Commitment services (PS3.7 annex C,
+//! PS3.4 section B.2.3 and annex J).
 
 use std::fmt;
 
@@ -13,16 +14,30 @@ impl DimseStatus {
     pub const PROCESSING_FAILURE: Self = Self(0x0110);
     /// Duplicate SOP Instance.
     pub const DUPLICATE_SOP_INSTANCE: Self = Self(0x0111);
+    /// No such SOP Instance.
+    pub const NO_SUCH_INSTANCE: Self = Self(0x0112);
+    /// Invalid argument value.
+    pub const INVALID_ARGUMENT_VALUE: Self = Self(0x0115);
     /// Invalid SOP Instance: the UID does not follow the rules.
     pub const INVALID_SOP_INSTANCE: Self = Self(0x0117);
+    /// No such SOP Class.
+    pub const NO_SUCH_CLASS: Self = Self(0x0118);
+    /// Missing attribute.
+    pub const MISSING_ATTRIBUTE: Self = Self(0x0120);
+    /// Missing attribute value.
+    pub const MISSING_ATTRIBUTE_VALUE: Self = Self(0x0121);
     /// SOP Class not supported.
     pub const SOP_CLASS_NOT_SUPPORTED: Self = Self(0x0122);
+    /// No such action type.
+    pub const NO_SUCH_ACTION: Self = Self(0x0123);
     /// Not authorized.
     pub const NOT_AUTHORIZED: Self = Self(0x0124);
     /// Unrecognized operation.
     pub const UNRECOGNIZED_OPERATION: Self = Self(0x0211);
     /// Mistyped argument: the command set does not follow the rules.
     pub const MISTYPED_ARGUMENT: Self = Self(0x0212);
+    /// Resource limitation.
+    pub const RESOURCE_LIMITATION: Self = Self(0x0213);
     /// Refused: out of resources.
     pub const OUT_OF_RESOURCES: Self = Self(0xA700);
     /// Error: data set does not match SOP class.

@@ -83,6 +83,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         called: CalledRule::Any,
         callers: CallerRule::Any,
         accept_any_abstract_syntax: true,
+        commitment: false,
         spool: folder.join("spool"),
         direct_io: true,
         limits,

@@ -1,11 +1,12 @@
 //! The acceptor's side of one association: PS3.8 section 9.2 from Sta2 on (see [`crate::state`]),
 //! and the Verification and Storage services as SCP (PS3.7 sections 9.1.1 and 9.1.5, PS3.4 annexes
-//! A and B).
+//! A and B). Storage commitment is in [`crate::commitment`].
 //!
 //! Messages are served one after the other, as without an asynchronous operations window.
 
 use crate::admission::{Admission, Place};
 use crate::command::{COMMAND_LIMIT, CommandSet, field, response};
+use crate::commitment::Reports;
 use crate::handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,
@@ -22,6 +23,7 @@ use crate::state::Event;
 use crate::tls::Secured;
 use crate::wire::{AbortReason, Arrival, Fault, Fragment, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
+use centinela_domain::commitment;
 use centinela_domain::status::DimseStatus;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -102,8 +104,11 @@ impl<H: StoreHandler> Association<H> {
             excluded: negotiated.excluded,
         });
         // Sta6.
-        while let Some((context, command)) = self.next_command(wire, &negotiated).await? {
-            self.serve_command(wire, &negotiated, &context, &command).await?;
+        let mut reports = Reports::new();
+        loop {
+            reports.until_ready(wire, &negotiated, (limits.idle, limits.stall)).await?;
+            let Some((context, command)) = self.next_command(wire, &negotiated).await? else { break };
+            self.serve_command(wire, &negotiated, &context, &command, &mut reports).await?;
         }
         // Sta8.
         let reply = [kind::RELEASE_RP, 0, 0, 0, 0, 4, 0, 0, 0, 0];
@@ -186,7 +191,14 @@ impl<H: StoreHandler> Association<H> {
         negotiated: &Negotiated,
         context: &Context,
         command: &CommandSet,
+        reports: &mut Reports,
     ) -> Result<(), Fault> {
+        if command.field == field::N_EVENT_REPORT_RSP && reports.answered(command) {
+            return match command.data_set {
+                true => self.collect(wire, context).await.map(drop),
+                false => Ok(()),
+            };
+        }
         if command.field & field::RESPONSE != 0 {
             return Err(dimse("a response, though nothing was asked"));
         }
@@ -202,6 +214,8 @@ impl<H: StoreHandler> Association<H> {
         };
         let status = match command.field {
             field::C_STORE_RQ => self.serve_store(wire, context, command).await?,
+            field::N_ACTION_RQ => self.serve_action(wire, context, command, reports).await?,
+            field::N_EVENT_REPORT_RQ => self.serve_event_report(wire, context, command).await?,
             other => {
                 if command.data_set {
                     self.consume(wire, context, None).await?;
@@ -271,7 +285,7 @@ impl<H: StoreHandler> Association<H> {
             Some(_) => return Err(DimseStatus::SOP_CLASS_NOT_SUPPORTED),
             None => return Err(DimseStatus::MISTYPED_ARGUMENT),
         };
-        if sop_class.as_str() == VERIFICATION {
+        if [VERIFICATION, commitment::SOP_CLASS].contains(&sop_class.as_str()) {
             return Err(DimseStatus::SOP_CLASS_NOT_SUPPORTED);
         }
         let sop_instance = match &command.sop_instance {
@@ -375,10 +389,10 @@ fn accepted_context<'a>(negotiated: &'a Negotiated, fragment: Fragment<'_>) -> R
 }
 
 /// A violation of PS3.7 rather than PS3.8: the service user gives up.
-const fn dimse(what: &'static str) -> Fault {
+pub(crate) const fn dimse(what: &'static str) -> Fault {
     Fault::Violation(AbortReason::ServiceUser, what)
 }
 
-const fn unexpected(what: &'static str) -> Fault {
+pub(crate) const fn unexpected(what: &'static str) -> Fault {
     Fault::Violation(AbortReason::UnexpectedPdu, what)
 }

@@ -1,6 +1,7 @@
 //! DIMSE command sets: a small bounded parser and the commands that we send (PS3.7 section 6.3.1
 //! and annex E). Always Implicit VR Little Endian, group 0000.
 
+use centinela_domain::commitment;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::{Uid, UidError};
 
@@ -13,12 +14,16 @@ pub(crate) mod field {
     pub(crate) const C_STORE_RSP: u16 = 0x8001;
     pub(crate) const C_ECHO_RQ: u16 = 0x0030;
     pub(crate) const C_ECHO_RSP: u16 = 0x8030;
+    pub(crate) const N_EVENT_REPORT_RQ: u16 = 0x0100;
+    pub(crate) const N_EVENT_REPORT_RSP: u16 = 0x8100;
+    pub(crate) const N_ACTION_RQ: u16 = 0x0130;
     pub(crate) const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Set in every response.
     pub(crate) const RESPONSE: u16 = 0x8000;
 }
 
 const AFFECTED_CLASS: u16 = 0x0002;
+const REQUESTED_CLASS: u16 = 0x0003;
 const COMMAND_FIELD: u16 = 0x0100;
 const MESSAGE_ID: u16 = 0x0110;
 const RESPONDED_ID: u16 = 0x0120;
@@ -26,6 +31,9 @@ const PRIORITY: u16 = 0x0700;
 const DATA_SET_TYPE: u16 = 0x0800;
 const STATUS: u16 = 0x0900;
 const AFFECTED_INSTANCE: u16 = 0x1000;
+const REQUESTED_INSTANCE: u16 = 0x1001;
+const EVENT_TYPE: u16 = 0x1002;
+const ACTION_TYPE: u16 = 0x1008;
 /// Value of the Command Data Set Type that means: no data set follows.
 const NO_DATA_SET: u16 = 0x0101;
 
@@ -48,6 +56,14 @@ pub(crate) struct CommandSet {
     pub(crate) sop_class: Option<Result<Uid, UidError>>,
     /// Affected SOP Instance UID (0000,1000).
     pub(crate) sop_instance: Option<Result<Uid, UidError>>,
+    /// Requested SOP Class UID (0000,0003), of N-ACTION.
+    pub(crate) requested_class: Option<Result<Uid, UidError>>,
+    /// Requested SOP Instance UID (0000,1001), of N-ACTION.
+    pub(crate) requested_instance: Option<Result<Uid, UidError>>,
+    /// Event Type ID (0000,1002).
+    pub(crate) event_type: Option<u16>,
+    /// Action Type ID (0000,1008).
+    pub(crate) action_type: Option<u16>,
 }
 
 impl CommandSet {
@@ -78,6 +94,10 @@ impl CommandSet {
                 STATUS => set.status = Some(DimseStatus(number(value)?)),
                 AFFECTED_CLASS => set.sop_class = Some(uid(value)),
                 AFFECTED_INSTANCE => set.sop_instance = Some(uid(value)),
+                REQUESTED_CLASS => set.requested_class = Some(uid(value)),
+                REQUESTED_INSTANCE => set.requested_instance = Some(uid(value)),
+                EVENT_TYPE => set.event_type = Some(number(value)?),
+                ACTION_TYPE => set.action_type = Some(number(value)?),
                 _ => {}
             }
         }
@@ -115,17 +135,36 @@ pub(crate) fn store_request(message_id: u16, sop_class: &Uid, sop_instance: &Uid
         .finish()
 }
 
-/// The response, without a data set, to `request`; UIDs are echoed where they are valid.
-pub(crate) fn response(request: &CommandSet, message_id: u16, status: DimseStatus) -> Vec<u8> {
-    let valid = |uid: &Option<Result<Uid, UidError>>| uid.clone().and_then(Result::ok);
+/// N-EVENT-REPORT-RQ of the Storage Commitment Push Model (PS3.7 section 10.3.1.1).
+pub(crate) fn event_report_request(message_id: u16, event_type: u16) -> Vec<u8> {
+    let constant = |uid| Uid::parse(uid).ok();
     Encoder::new()
-        .uid(AFFECTED_CLASS, valid(&request.sop_class).as_ref())
+        .uid(AFFECTED_CLASS, constant(commitment::SOP_CLASS).as_ref())
+        .number(COMMAND_FIELD, field::N_EVENT_REPORT_RQ)
+        .number(MESSAGE_ID, message_id)
+        .number(DATA_SET_TYPE, 0x0001)
+        .uid(AFFECTED_INSTANCE, constant(commitment::SOP_INSTANCE).as_ref())
+        .number(EVENT_TYPE, event_type)
+        .finish()
+}
+
+/// The response, without a data set, to `request`; UIDs are echoed where they are valid. What was
+/// requested is called affected in the response (PS3.7 section 10.3.4.2).
+pub(crate) fn response(request: &CommandSet, message_id: u16, status: DimseStatus) -> Vec<u8> {
+    let valid = |uids: [&Option<Result<Uid, UidError>>; 2]| uids.into_iter().flatten().find_map(|u| u.clone().ok());
+    let mut answer = Encoder::new()
+        .uid(AFFECTED_CLASS, valid([&request.sop_class, &request.requested_class]).as_ref())
         .number(COMMAND_FIELD, request.field | field::RESPONSE)
         .number(RESPONDED_ID, message_id)
         .number(DATA_SET_TYPE, NO_DATA_SET)
         .number(STATUS, status.0)
-        .uid(AFFECTED_INSTANCE, valid(&request.sop_instance).as_ref())
-        .finish()
+        .uid(AFFECTED_INSTANCE, valid([&request.sop_instance, &request.requested_instance]).as_ref());
+    for (element, kind) in [(EVENT_TYPE, request.event_type), (ACTION_TYPE, request.action_type)] {
+        if let Some(kind) = kind {
+            answer = answer.number(element, kind);
+        }
+    }
+    answer.finish()
 }
 
 /// Writes elements in the order of the calls, which must be ascending.

@@ -100,6 +100,7 @@ thread_local! {
         called: CalledRule::Any,
         callers: CallerRule::Any,
         accept_any_abstract_syntax: true,
+        commitment: true,
         spool: std::env::temp_dir(),
         direct_io: true,
         limits: Limits { max_pdu: MAX_PDU, ..Limits::default() },

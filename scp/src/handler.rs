@@ -1,6 +1,7 @@
 //! What crosses from the network to the application: one trait and the values it is given
-//! (C-STORE, PS3.4 annex B; PS3.7 section 9.1.1).
+//! (C-STORE, PS3.4 annex B; PS3.7 section 9.1.1; storage commitment, PS3.4 annex J).
 
+use crate::commitment::CommitmentRequest;
 use crate::rejection::RefusalCause;
 use crate::spool::Spooled;
 use centinela_domain::ae::AeTitle;
@@ -63,7 +64,7 @@ pub struct ReceivedInstance {
     pub spooled: Spooled,
 }
 
-/// The application's side of the Storage service.
+/// The application's side of the Storage and Storage Commitment services.
 pub trait StoreHandler: Send + Sync + 'static {
     /// Asked before an association is accepted; true answers A-ASSOCIATE-RJ 2/3/1, temporary
     /// congestion. Must not block.
@@ -78,6 +79,14 @@ pub trait StoreHandler: Send + Sync + 'static {
     /// Called when the data set is completely written to the spool, but not synced. The handler
     /// makes it durable and returns the status to answer.
     fn store(&self, received: ReceivedInstance) -> impl Future<Output = DimseStatus> + Send;
+
+    /// Called for a request for storage commitment, where [`crate::Policy::commitment`] lets them in.
+    /// The handler makes the request durable and returns the status to answer; success is a promise
+    /// to report.
+    fn commit(&self, request: CommitmentRequest) -> impl Future<Output = DimseStatus> + Send {
+        drop(request);
+        async { DimseStatus::UNRECOGNIZED_OPERATION }
+    }
 
     /// Told of each association. Must not block.
     fn observe(&self, event: AssociationEvent) {

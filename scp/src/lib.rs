@@ -1,18 +1,20 @@
 //! The DICOM network of Centinela: acceptor and requestor of associations (PS3.7, PS3.8).
 //!
 //! The only crate that knows PDUs and presentation contexts. [`serve`] accepts associations and
-//! streams each instance into a file, which it hands to a [`StoreHandler`]; [`Requestor`] sends to
-//! a peer. Association PDUs are encoded and decoded by `dicom-ul`; P-DATA and command sets are
-//! handled here, with every length checked before it is believed. Either side may speak TLS.
+//! streams each instance into a file, which it hands to a [`StoreHandler`], as it does with requests
+//! for storage commitment; [`Requestor`] sends to a peer. Association PDUs are encoded and decoded
+//! by `dicom-ul`; P-DATA and command sets are handled here, with every length checked before it is
+//! believed. Either side may speak TLS.
 //!
 //! In reading order: `state` (the state machine), `wire` (framing), `pace` (the least rate),
 //! `message` (sending), `command` (command sets), `negotiation` and `preference` (what is accepted),
 //! `policy`, `network` and `admission` (who is let in), `identity`, `association` (the acceptor),
-//! `listener`, `spool`, `part10`, `remote`, `scu` (the requestor), `tls`.
+//! `commitment`, `listener`, `spool`, `part10`, `remote`, `scu` (the requestor), `tls`.
 
 mod admission;
 mod association;
 mod command;
+mod commitment;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzz;
@@ -34,6 +36,7 @@ mod state;
 mod tls;
 mod wire;
 
+pub use commitment::{CommitmentRequest, NotReported, ReportChannel};
 pub use handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,

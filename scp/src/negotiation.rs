@@ -1,15 +1,17 @@
 //! Answering A-ASSOCIATE-RQ (PS3.8 section 9.3.2 and annex D of PS3.7).
 
+use crate::commitment::EXPLICIT_LITTLE_ENDIAN;
 use crate::message::SMALLEST_PEER_PDU;
 use crate::policy::{CalledRule, Caller, Policy};
 use crate::preference;
 use crate::rejection::RefusalCause;
 use crate::wire::{Fault, invalid};
 use centinela_domain::ae::AeTitle;
+use centinela_domain::commitment;
 use centinela_domain::uid::Uid;
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResult,
-    PresentationContextResultReason, UserIdentity, UserVariableItem, read_pdu, write_pdu,
+    PresentationContextResultReason, RequestorRoles, UserIdentity, UserVariableItem, read_pdu, write_pdu,
 };
 use std::net::IpAddr;
 
@@ -145,35 +147,65 @@ impl Proposal {
         }
         let mut results = Vec::with_capacity(negotiated.proposed);
         for proposed in &request.presentation_contexts {
-            let (reason, transfer_syntax) = match choose(proposed, policy, caller) {
+            let chosen = choose(proposed, policy, caller);
+            if chosen.as_ref().is_err_and(|reason| *reason == PresentationContextResultReason::UserRejection) {
+                negotiated.excluded += 1;
+            }
+            let (reason, transfer_syntax) = match chosen.and_then(|context| self.in_role(context)) {
                 Ok(context) => {
                     let syntax = context.transfer_syntax.as_str().to_owned();
                     negotiated.contexts.push(context);
                     (PresentationContextResultReason::Acceptance, syntax)
                 }
                 // Not significant in a refusal, but the item must be there.
-                Err(reason) => {
-                    negotiated.excluded += usize::from(reason == PresentationContextResultReason::UserRejection);
-                    (reason, IMPLICIT_LITTLE_ENDIAN.to_owned())
-                }
+                Err(reason) => (reason, IMPLICIT_LITTLE_ENDIAN.to_owned()),
             };
             results.push(PresentationContextResult { id: proposed.id, reason, transfer_syntax });
         }
+        let mut user_variables =
+            user_items(policy.limits.max_pdu, &policy.implementation_class_uid, &policy.implementation_version);
+        user_variables.extend(self.roles(&negotiated.contexts));
         let accept = Pdu::AssociationAC(AssociationAC {
             protocol_version: 1,
             calling_ae_title: request.calling_ae_title.clone(),
             called_ae_title: request.called_ae_title.clone(),
             application_context_name: APPLICATION_CONTEXT.to_owned(),
             presentation_contexts: results,
-            user_variables: user_items(
-                policy.limits.max_pdu,
-                &policy.implementation_class_uid,
-                &policy.implementation_version,
-            ),
+            user_variables,
         });
         let mut pdu = Vec::new();
         write_pdu(&mut pdu, &accept).map_err(|_| RefusalCause::Request)?;
         Ok((negotiated, pdu))
+    }
+
+    /// The roles that the requestor proposes for a class, if it proposes any (PS3.7 annex D.3.3.4).
+    fn proposed_roles(&self, class: &str) -> Option<RequestorRoles> {
+        self.request.user_variables.iter().find_map(|item| match item {
+            UserVariableItem::ScuScpRoleSelectionSubItem(uid, roles) if trim(uid) == class => Some(*roles),
+            _ => None,
+        })
+    }
+
+    /// Storage commitment needs the requestor as SCU: we are its SCP, and never ask anybody. Without
+    /// a role selection the requestor is SCU.
+    fn in_role(&self, context: Context) -> Result<Context, PresentationContextResultReason> {
+        let class = context.abstract_syntax.as_str();
+        match self.proposed_roles(class) {
+            Some(RequestorRoles { scu: false, .. }) if class == commitment::SOP_CLASS => {
+                Err(PresentationContextResultReason::UserRejection)
+            }
+            _ => Ok(context),
+        }
+    }
+
+    /// The answer to a role selection for storage commitment: SCU as proposed, never SCP. For other
+    /// classes the default roles hold, as they do where the item is left out.
+    fn roles(&self, contexts: &[Context]) -> Option<UserVariableItem> {
+        let class = commitment::SOP_CLASS;
+        let roles = self.proposed_roles(class)?;
+        let accepted = contexts.iter().any(|context| context.abstract_syntax.as_str() == class);
+        let granted = RequestorRoles { scu: roles.scu, scp: false };
+        accepted.then(|| UserVariableItem::ScuScpRoleSelectionSubItem(class.to_owned(), granted))
     }
 }
 
@@ -207,13 +239,21 @@ fn choose(
 ) -> Result<Context, PresentationContextResultReason> {
     let abstract_syntax = Uid::parse(&proposed.abstract_syntax)
         .ok()
-        .filter(|uid| wanted(uid.as_str(), policy.accept_any_abstract_syntax))
+        .filter(|uid| match uid.as_str() {
+            commitment::SOP_CLASS => policy.commitment,
+            other => wanted(other, policy.accept_any_abstract_syntax),
+        })
         .ok_or(PresentationContextResultReason::AbstractSyntaxNotSupported)?;
-    let allowed = caller.is_none_or(|caller| caller.may_send(&abstract_syntax));
-    if !allowed && abstract_syntax.as_str() != VERIFICATION {
+    let service = [VERIFICATION, commitment::SOP_CLASS].contains(&abstract_syntax.as_str());
+    if !service && caller.is_some_and(|caller| !caller.may_send(&abstract_syntax)) {
         return Err(PresentationContextResultReason::UserRejection);
     }
-    let transfer_syntax = preference::best(&abstract_syntax, proposed.transfer_syntaxes.iter().map(String::as_str))
+    // These data sets are read here, unlike instances, which are stored as they come.
+    let readable = |syntax: &&str| [IMPLICIT_LITTLE_ENDIAN, EXPLICIT_LITTLE_ENDIAN].contains(&trim(syntax));
+    let read_here = abstract_syntax.as_str() == commitment::SOP_CLASS;
+    let syntaxes =
+        proposed.transfer_syntaxes.iter().map(String::as_str).filter(|syntax| !read_here || readable(syntax));
+    let transfer_syntax = preference::best(&abstract_syntax, syntaxes)
         .ok_or(PresentationContextResultReason::TransferSyntaxesNotSupported)?;
     Ok(Context { id: proposed.id, abstract_syntax, transfer_syntax })
 }

@@ -163,6 +163,8 @@ pub struct Policy {
     /// Also accept SOP classes that are neither Verification nor Storage classes of the standard,
     /// as long as they are not another service of the standard.
     pub accept_any_abstract_syntax: bool,
+    /// Also accept the Storage Commitment Push Model, as its SCP.
+    pub commitment: bool,
     /// Directory of the files being received; made if it does not exist.
     pub spool: PathBuf,
     /// Write them around the page cache (O_DIRECT) where the file system can.

@@ -1,7 +1,9 @@
 //! The requestor's side of an association: Verification and Storage as SCU (PS3.4 annexes A and B,
-//! PS3.7 section 9.1, PS3.8 section 9.2). One request is outstanding at a time.
+//! PS3.7 section 9.1, PS3.8 section 9.2), and reports on storage commitment as SCP (PS3.4 annex J).
+//! One request is outstanding at a time.
 
-use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, field, store_request};
+use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, event_report_request, field, store_request};
+use crate::commitment::EXPLICIT_LITTLE_ENDIAN;
 use crate::message::{SMALLEST_PEER_PDU, send_message};
 use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, VERIFICATION, user_items};
 use crate::pace::Pace;
@@ -11,11 +13,12 @@ use crate::state::Event;
 use crate::tls::Transport;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
+use centinela_domain::commitment::{self, Report};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, UserVariableItem,
-    read_pdu, write_pdu,
+    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, RequestorRoles,
+    UserVariableItem, read_pdu, write_pdu,
 };
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -58,6 +61,17 @@ impl ProposedContext {
     #[must_use]
     pub fn verification() -> Self {
         Self { abstract_syntax: constant(VERIFICATION), transfer_syntaxes: vec![constant(IMPLICIT_LITTLE_ENDIAN)] }
+    }
+
+    /// The context that [`Requestor::report`] needs. Proposed together with the SCP role (PS3.7
+    /// annex D.3.3.4): we call, but the peer is the one who asked for commitment.
+    #[must_use]
+    pub fn commitment() -> Self {
+        let syntaxes = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN];
+        Self {
+            abstract_syntax: constant(commitment::SOP_CLASS),
+            transfer_syntaxes: syntaxes.into_iter().map(constant).collect(),
+        }
     }
 }
 
@@ -154,9 +168,16 @@ impl Requestor {
 
     /// Takes over what the peer accepted.
     fn adopt(&mut self, accepted: &AssociationAC, proposed: &[ProposedContext]) -> Result<(), &'static str> {
+        let mut may_report = true;
         for item in &accepted.user_variables {
-            if let UserVariableItem::MaxLength(length) = item {
-                self.peer_max_pdu = *length;
+            match item {
+                UserVariableItem::MaxLength(length) => self.peer_max_pdu = *length,
+                // Without the item the default roles hold, in which we could not report. Peers that
+                // forget the item take reports all the same, so only a plain no is taken for a no.
+                UserVariableItem::ScuScpRoleSelectionSubItem(class, roles) => {
+                    may_report &= class.trim_matches(['\0', ' ']) != commitment::SOP_CLASS || roles.scp;
+                }
+                _ => {}
             }
         }
         if (1..SMALLEST_PEER_PDU).contains(&self.peer_max_pdu) {
@@ -173,6 +194,9 @@ impl Requestor {
             };
             if !context.transfer_syntaxes.contains(&syntax) {
                 return Err("an accepted transfer syntax that was not proposed");
+            }
+            if context.abstract_syntax.as_str() == commitment::SOP_CLASS && !may_report {
+                continue;
             }
             self.contexts.push(Context {
                 id: result.id,
@@ -225,6 +249,20 @@ impl Requestor {
             }
             outcome => outcome,
         }
+    }
+
+    /// N-EVENT-REPORT of a transaction of the peer. Needs [`ProposedContext::commitment`] among the
+    /// proposed contexts.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] of an open association. A status other than success is no error.
+    pub async fn report(&mut self, report: &Report) -> Result<DimseStatus, RequestError> {
+        let context = self.context(&constant(commitment::SOP_CLASS), None)?;
+        let explicit = self.accepts(&constant(commitment::SOP_CLASS), &constant(EXPLICIT_LITTLE_ENDIAN));
+        let id = self.next_message_id();
+        let command = event_report_request(id, report.event_type());
+        let data_set = report.encode(explicit);
+        self.exchange(context, &command, Some(&data_set), field::N_EVENT_REPORT_RSP, "N-EVENT-REPORT").await
     }
 
     /// A-RELEASE, then close. Whether the peer answers does not matter: every request before was
@@ -300,10 +338,34 @@ impl Requestor {
             }
         }
         let set = CommandSet::parse(&bytes).ok_or_else(|| broken("a response that is torn"))?;
-        if set.field != expected || set.responded_id != Some(self.last_message_id) || set.data_set {
+        if set.field != expected || set.responded_id != Some(self.last_message_id) {
             return Err(broken("a response to something else"));
         }
+        match (set.data_set, expected) {
+            (false, _) => {}
+            // An event reply, which says nothing that we need (PS3.7 section 10.1.1.1.7).
+            (true, field::N_EVENT_REPORT_RSP) => self.skip_data_set(context).await?,
+            (true, _) => return Err(broken("a response with a data set")),
+        }
         set.status.ok_or_else(|| broken("a response without a status"))
+    }
+
+    async fn skip_data_set(&mut self, context: u8) -> Result<(), Fault> {
+        let patience = Patience { between: self.wait, inside: self.wait, open: true };
+        let mut received = 0_usize;
+        loop {
+            let arrival = self.wire.next(patience).await?;
+            let Arrival::Fragment(fragment) = arrival else {
+                return Err(Fault::Violation(AbortReason::UnexpectedPdu, "a release by the peer"));
+            };
+            received += fragment.data.len();
+            if fragment.context != context || fragment.command || received > COMMAND_LIMIT {
+                return Err(Fault::Violation(AbortReason::ServiceUser, "an event reply that cannot be read"));
+            }
+            if fragment.last {
+                return Ok(());
+            }
+        }
     }
 
     /// Turns a fault into the caller's error, and tells the peer where it still listens.
@@ -340,13 +402,19 @@ fn request_pdu(remote: &Remote, options: &RequestorOptions, contexts: &[Proposed
         abstract_syntax: text(&context.abstract_syntax),
         transfer_syntaxes: context.transfer_syntaxes.iter().map(text).collect(),
     });
+    let mut user_variables =
+        user_items(options.max_pdu, &options.implementation_class_uid, &options.implementation_version);
+    if contexts.iter().any(|context| context.abstract_syntax.as_str() == commitment::SOP_CLASS) {
+        let roles = RequestorRoles { scu: false, scp: true };
+        user_variables.push(UserVariableItem::ScuScpRoleSelectionSubItem(commitment::SOP_CLASS.to_owned(), roles));
+    }
     let request = Pdu::AssociationRQ(AssociationRQ {
         protocol_version: 1,
         calling_ae_title: options.calling.as_str().to_owned(),
         called_ae_title: remote.ae_title.as_str().to_owned(),
         application_context_name: APPLICATION_CONTEXT.to_owned(),
         presentation_contexts: proposed.collect(),
-        user_variables: user_items(options.max_pdu, &options.implementation_class_uid, &options.implementation_version),
+        user_variables,
     });
     let mut pdu = Vec::new();
     write_pdu(&mut pdu, &request).ok()?;

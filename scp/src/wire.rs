@@ -256,6 +256,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         timeout(within, reading).await.unwrap_or(Err(Fault::TimedOut))
     }
 
+    /// Waits until there is something to read, for at most `between`. Cancelling it loses nothing.
+    pub(crate) async fn ready(&mut self, between: Duration) -> Result<(), Fault> {
+        if self.pdv.is_some() || self.pdu_left > 0 {
+            return Ok(());
+        }
+        self.need(1, between, false).await
+    }
+
     /// Waits for the next message bytes or release.
     pub(crate) async fn next(&mut self, patience: Patience) -> Result<Arrival<Fragment<'_>>, Fault> {
         let pdv = match self.open(patience).await? {

@@ -1,7 +1,7 @@
 //! The compare job: other bytes under a known SOP Instance UID. The same pixels of the same patient
 //! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
 
-use super::MOST_BYTES;
+use super::{MOST_BYTES, quarantine};
 use crate::app::App;
 use crate::store::Tx;
 use crate::store::events::{self, EventKind};
@@ -27,7 +27,12 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         let first = instances::find(&mut tx, &variant.sop_instance).await?.context("the first instance is gone")?;
         (variant, first)
     };
-    let found = if [first.bytes, variant.bytes].iter().any(|bytes| *bytes > MOST_BYTES) {
+    if variant.resolution.as_deref() == Some("take_second") {
+        return quarantine::take_second(app, job, &first, &variant).await;
+    }
+    let found = if first.deleted_at.is_some() {
+        Found::Different("the first bytes were deleted by retention: there is nothing to compare with")
+    } else if [first.bytes, variant.bytes].iter().any(|bytes| *bytes > MOST_BYTES) {
         Found::Different("they are too large to be compared")
     } else {
         let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);

@@ -2,6 +2,7 @@
 
 pub mod compare;
 pub mod predict;
+mod quarantine;
 pub mod report;
 
 use crate::app::App;

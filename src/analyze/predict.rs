@@ -9,7 +9,7 @@ use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobRow};
 use crate::store::predictions::{self, PredictionRow};
 use crate::store::{Tx, studies};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use centinela_domain::evidence::Picture;
 use centinela_domain::gate::{Decision, SkipReason, gate};
 use centinela_domain::prediction::Prediction;
@@ -57,6 +57,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 /// # Errors
 /// If bytes or rows cannot be read or written, or the inference failed in a way that may pass.
 pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
+    ensure!(instance.deleted_at.is_none(), "the film was deleted by retention; have it sent again");
     let model = app.model()?;
     // The film may have been received without a model, or for another one with other ages.
     if let Decision::Skip(reason) = gate(&instance.header()?, &app.gate_policy()).decision {
@@ -69,8 +70,15 @@ pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
         predictions::find(&mut tx, sop, sha, &model.threshold_set).await?
     };
     if let Some(row) = known {
-        let picture = unpack(&app.blobs.get(&row.picture).await?).context("the kept picture is damaged")?;
-        return Ok(Scored::Yes(serde_json::from_str(&row.scores)?, picture));
+        let prediction = serde_json::from_str(&row.scores)?;
+        if app.blobs.has(&row.picture)? {
+            let picture = unpack(&app.blobs.get(&row.picture).await?).context("the kept picture is damaged")?;
+            return Ok(Scored::Yes(prediction, picture));
+        }
+        // Retention deleted the film with its picture, and the film came again: the scores stand.
+        let analyzed = model.engine.analyze(app.blobs.get(&instance.blob).await?).await.context("inference")?;
+        app.blobs.put(&row.picture, pack(&analyzed.picture)).await?;
+        return Ok(Scored::Yes(prediction, analyzed.picture));
     }
     if instance.bytes > MOST_BYTES {
         skip(app, instance, &SkipReason::TooLarge).await?;

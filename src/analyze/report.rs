@@ -31,7 +31,9 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         let mut tx = app.db.read().await?;
         instances::of_study(&mut tx, &job.study_uid).await?
     };
-    let rows: Vec<InstanceRow> = rows.into_iter().filter(|r| r.revision.is_some_and(|n| n <= job.revision)).collect();
+    // What retention has deleted was reported by an earlier revision, which the new report names.
+    let rows = rows.into_iter().filter(|r| r.deleted_at.is_none());
+    let rows: Vec<InstanceRow> = rows.filter(|r| r.revision.is_some_and(|n| n <= job.revision)).collect();
     let (rows, outcomes) = outcomes(app, rows).await?;
     let analyzed = outcomes.iter().any(|o| matches!(o, Scored::Yes(..)));
     let chest = rows.iter().any(|r| r.chest == Some(true));

@@ -105,6 +105,8 @@ dto! {
         unknowns: Vec<String>,
         /// What models said of it.
         predictions: Vec<PredictionSummary>,
+        /// When retention deleted its bytes.
+        deleted_at: Option<Time>,
     }
 
     /// A result object.
@@ -317,6 +319,13 @@ dto! {
         state: String,
         /// What the comparison found, in words.
         reason: Option<String>,
+        /// When retention deleted its bytes.
+        deleted_at: Option<Time>,
+        /// What a person decided about a quarantined one: kept_first, take_second (not done yet) or
+        /// took_second; then these are the former first bytes.
+        resolution: Option<String>,
+        /// When.
+        resolved_at: Option<Time>,
     }
 
     /// Everything that is known of an instance.
@@ -357,6 +366,10 @@ dto! {
         unknowns: Vec<String>,
         /// Its indexed attributes.
         header: HeaderSummary,
+        /// When retention deleted its bytes; everything else stays.
+        deleted_at: Option<Time>,
+        /// When a check found that its bytes are not what was received; sent again it is whole again.
+        damaged_at: Option<Time>,
         /// Other bytes that came under its UID.
         variants: Vec<VariantSummary>,
         /// What models said of it.

@@ -73,6 +73,8 @@ pub async fn show(State(app): State<Arc<App>>, Path(uid): Path<String>) -> Resul
         received_at: Time(row.received_at),
         revision: row.revision,
         chest: row.chest,
+        deleted_at: row.deleted_at.map(Time),
+        damaged_at: row.damaged_at.map(Time),
     }))
 }
 

@@ -5,6 +5,7 @@
 //! problem documents (RFC 9457). No answer holds PHI: rows are never serialised, only `dto`.
 
 mod auth;
+mod commitments;
 mod deliveries;
 mod dto;
 mod health;
@@ -15,6 +16,7 @@ mod models;
 mod openapi;
 mod peers;
 mod problem;
+mod quarantine;
 mod query;
 mod routes;
 mod rows;

@@ -1,12 +1,15 @@
 //! The table of routes: path, method, parameters, answer and problems of each, in one place.
 
+use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
     DeliveryList, DeliverySummary, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage, StudyRetry,
+    VariantSummary,
 };
 use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
+use super::quarantine::QuarantineList;
 use super::query::{Kind, Param};
 use super::schema::Schema;
-use super::{deliveries, health, instances, jobs, models, openapi, peers, studies};
+use super::{commitments, deliveries, health, instances, jobs, models, openapi, peers, quarantine, studies};
 use crate::app::App;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
@@ -66,6 +69,14 @@ const DELIVERIES: &[Param] = &[
     LIMIT,
 ];
 
+const COMMITMENTS: &[Param] = &[
+    state(commitments::STATES),
+    Param { key: "calling", kind: Kind::Text, help: "Only those of this peer (its AE title)." },
+    LIMIT,
+];
+
+const QUARANTINE: &[Param] = &[LIMIT];
+
 /// All routes.
 pub fn all() -> Vec<Route> {
     vec![
@@ -90,6 +101,24 @@ pub fn all() -> Vec<Route> {
             .gives::<DeliveryList>(),
         Route::post("/api/v1/deliveries/{id}/retry", "Send a result again now", deliveries::retry)
             .gives::<DeliverySummary>()
+            .problems(&[404, 409]),
+        Route::get("/api/v1/commitments", "Requests for storage commitment, the latest first", commitments::list)
+            .takes(COMMITMENTS)
+            .gives::<CommitmentList>(),
+        Route::get("/api/v1/commitments/{id}", "One request with its instances", commitments::show)
+            .gives::<CommitmentDetail>()
+            .problems(&[404]),
+        Route::post("/api/v1/commitments/{id}/retry", "Check and report once more now", commitments::retry)
+            .gives::<CommitmentSummary>()
+            .problems(&[404, 409]),
+        Route::get("/api/v1/quarantine", "Instances that wait for a decision, the oldest first", quarantine::list)
+            .takes(QUARANTINE)
+            .gives::<QuarantineList>(),
+        Route::post("/api/v1/quarantine/{id}/keep-first", "Leave the first in its place", quarantine::keep_first)
+            .gives::<VariantSummary>()
+            .problems(&[404, 409]),
+        Route::post("/api/v1/quarantine/{id}/take-second", "Put the second in its place", quarantine::take_second)
+            .gives::<VariantSummary>()
             .problems(&[404, 409]),
         Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
         Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),

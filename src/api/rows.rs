@@ -167,6 +167,9 @@ impl From<VariantRow> for VariantSummary {
             received_at: Time(row.received_at),
             state: row.state,
             reason: row.reason,
+            deleted_at: row.deleted_at.map(Time),
+            resolution: row.resolution,
+            resolved_at: row.resolved_at.map(Time),
         }
     }
 }

@@ -87,6 +87,7 @@ fn film(app: &App, row: InstanceRow, scored: &[PredictionRow]) -> Result<StudyIn
         predictions,
         bytes: row.bytes,
         received_at: Time(row.received_at),
+        deleted_at: row.deleted_at.map(Time),
         revision: row.revision,
         sop_instance: row.sop_instance,
         series_uid: row.series_uid,

@@ -4,10 +4,13 @@ use super::folders::Folders;
 use anyhow::{Context as _, Result, ensure};
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The head of a received instance: preamble and file meta information of our own.
+const HEAD: u64 = 4_096;
 
 /// Files below a root directory.
 #[derive(Debug, Clone)]
@@ -88,6 +91,34 @@ impl FsBlobs {
         first_bytes(&path, most).with_context(|| format!("read {}", path.display()))
     }
 
+    pub(super) fn verify(&self, key: &str, digest: &str, offset_of: impl FnOnce(&[u8]) -> Result<u64>) -> Result<()> {
+        let path = self.path(key)?;
+        let named = || format!("read {}", path.display());
+        let file = File::open(&path).with_context(named)?;
+        let mut head = Vec::new();
+        (&file).take(HEAD).read_to_end(&mut head).with_context(named)?;
+        ensure!(head.iter().take(128).all(|b| *b == 0), "the preamble of {} was changed", path.display());
+        let offset = offset_of(&head).with_context(|| format!("read the head of {}", path.display()))?;
+        let same = super::digest::matches(&file, offset, digest).with_context(named)?;
+        ensure!(same, "the digest of {} differs from its row's", path.display());
+        Ok(())
+    }
+
+    pub(super) fn has(&self, key: &str) -> Result<bool> {
+        let path = self.path(key)?;
+        path.try_exists().with_context(|| format!("look for {}", path.display()))
+    }
+
+    pub(super) fn remove(&self, key: &str) -> Result<()> {
+        let path = self.path(key)?;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("delete {}", path.display()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn free_bytes(&self) -> Result<u64> {
         let stat = rustix::fs::statvfs(&self.root).with_context(|| format!("statvfs {}", self.root.display()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
@@ -160,6 +191,10 @@ mod tests {
         assert!(blobs.get("/etc/hostname").is_err());
         assert!(blobs.free_bytes().unwrap() > 0);
         blobs.probe().unwrap();
+        assert!(blobs.has("results/ab/abc.dcm").unwrap());
+        blobs.remove("results/ab/abc.dcm").unwrap();
+        blobs.remove("results/ab/abc.dcm").unwrap();
+        assert!(!blobs.has("results/ab/abc.dcm").unwrap());
         fs::write(dir.path().join("spool/dead.part"), b"half").unwrap();
         assert_eq!(blobs.sweep().unwrap(), 1);
     }

@@ -3,6 +3,7 @@
 //! A key names its bytes for ever: it is derived from what is stored, so storing again is harmless
 //! and nothing is ever overwritten with something else.
 
+mod digest;
 mod folders;
 mod fs;
 mod orphans;
@@ -73,6 +74,45 @@ impl Blobs {
         tokio::task::spawn_blocking(move || fs.start(&key, most)).await?
     }
 
+    /// Reads the file of a key back from the disk and compares the digest of its data set, which ends
+    /// with the file. The head before it names the last sender, so its length is nobody's promise.
+    /// `offset_of` finds the data set in the first bytes of the file. Blocks: call it where blocking is
+    /// allowed.
+    ///
+    /// # Errors
+    /// What is wrong with the bytes.
+    pub fn verify(&self, key: &str, digest: &str, offset_of: impl FnOnce(&[u8]) -> Result<u64>) -> Result<()> {
+        let Self::Fs(fs) = self;
+        fs.verify(key, digest, offset_of)
+    }
+
+    /// Whether there are bytes under a key.
+    ///
+    /// # Errors
+    /// If the file system does not tell.
+    pub fn has(&self, key: &str) -> Result<bool> {
+        let Self::Fs(fs) = self;
+        fs.has(key)
+    }
+
+    /// Deletes the bytes of a key; nothing there is no error.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub fn remove(&self, key: &str) -> Result<()> {
+        let Self::Fs(fs) = self;
+        fs.remove(key)
+    }
+
+    /// Removes empty folders of hours before the one of `before`, which must be long over.
+    ///
+    /// # Errors
+    /// If the file system does not tell what is there.
+    pub fn prune(&self, room: &str, before: UnixMs) -> Result<usize> {
+        let Self::Fs(fs) = self;
+        fs.prune(room, &folder_of_hour(before))
+    }
+
     /// Free bytes where new ones would go.
     ///
     /// # Errors
@@ -102,9 +142,14 @@ pub fn key(room: &str, digest: &str, extension: &str) -> String {
 /// share the fsync of their folder.
 #[must_use]
 pub fn key_of_hour(room: &str, now: UnixMs, digest: &str, extension: &str) -> String {
+    format!("{room}/{}/{digest}.{extension}", folder_of_hour(now))
+}
+
+/// The folder of an hour; earlier hours sort before later ones.
+fn folder_of_hour(now: UnixMs) -> String {
     let hours = now.div_euclid(3_600_000);
     let (year, month, day) = civil(hours.div_euclid(24));
-    format!("{room}/{year:04}{month:02}{day:02}-{:02}/{digest}.{extension}", hours.rem_euclid(24))
+    format!("{year:04}{month:02}{day:02}-{:02}", hours.rem_euclid(24))
 }
 
 /// Whether the path lies on the same file system as the blobs is the caller's business; here only

@@ -5,6 +5,7 @@
 
 use super::FsBlobs;
 use anyhow::{Context as _, Result};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -71,6 +72,17 @@ impl FsBlobs {
         Ok(removed)
     }
 
+    /// Removes the folders of a room whose name sorts before `name` and that are empty: folders of hours
+    /// that are long over, in which nobody writes any more; returns how many.
+    ///
+    /// # Errors
+    /// If the room cannot be read.
+    pub(super) fn prune(&self, room: &str, name: &str) -> Result<usize> {
+        let folders = list(&self.root.join(room))?.into_iter();
+        let over = folders.filter(|folder| folder.file_name().as_os_str() < OsStr::new(name));
+        Ok(over.filter(|folder| fs::remove_dir(folder.path()).is_ok()).count())
+    }
+
     fn aside(&self) -> std::path::PathBuf {
         self.root.with_file_name(ASIDE)
     }
@@ -120,5 +132,11 @@ mod tests {
         assert_eq!(blobs.forget(then + hours(24)).unwrap(), 0);
         assert_eq!(blobs.forget(then + hours(24 * 8)).unwrap(), 1);
         assert!(!aside.exists());
+        // "ab" holds a film still; "cd" is emptied, but not over before "cd".
+        blobs.remove("instances/cd/cde.dcm").unwrap();
+        assert_eq!(blobs.prune("instances", "cd").unwrap(), 0);
+        assert_eq!(blobs.prune("instances", "zz").unwrap(), 1);
+        assert!(blobs.has("instances/ab/abd.dcm").unwrap());
+        assert!(!dir.path().join("blobs/instances/cd").exists());
     }
 }

@@ -5,10 +5,12 @@ use crate::analyze;
 use crate::api;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::commitment;
 use crate::config::{Called, Callers, Config, Peer};
 use crate::credentials::Credentials;
 use crate::delivery;
 use crate::ingest::{self, Ingest};
+use crate::retention;
 use crate::telemetry;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
@@ -101,6 +103,12 @@ impl Running {
         }
         if has(Role::Delivery) {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
+        }
+        if has(Role::Scp) || has(Role::Worker) {
+            roles.spawn(named("retention", retention::run(Arc::clone(&app), stop.clone())));
+        }
+        if has(Role::Scp) {
+            roles.spawn(named("commitment", commitment::run(Arc::clone(&app), stop.clone())));
         }
         if let Some(listener) = api_listener {
             let address = listener.local_addr()?;
@@ -233,6 +241,7 @@ fn policy(app: &App, security: Security) -> Policy {
         called,
         callers,
         accept_any_abstract_syntax: true,
+        commitment: true,
         spool: app.spool.clone(),
         direct_io: app.config.settings.storage.direct_io,
         limits,

@@ -59,6 +59,13 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
     if storage.data_dir.as_os_str().is_empty() {
         problems.push("[storage] data_dir is empty: name a folder".into());
     }
+    let (days, least) = (storage.keep_days, storage.keep_min);
+    if !(0.0..=36_500.0).contains(&days) {
+        problems.push(format!("[storage] keep_days = {days}: give days between 0 and 36500; 0 keeps films for ever"));
+    }
+    if least.is_nan() || least < 0.0 || (days > 0.0 && least > days) {
+        problems.push(format!("[storage] keep_min = {least}: give days between 0 and keep_days ({days})"));
+    }
     let url = &storage.database;
     if !(url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         problems.push("[storage] database: leave it empty for SQLite, or give a postgres:// URL".into());

@@ -71,6 +71,7 @@ pub struct Dicom {
     pub stall_timeout: u64,
     pub min_rate: u32,
     pub rate_window: u64,
+    pub conflicts: Conflicts,
 }
 
 /// Who may call.
@@ -91,6 +92,16 @@ pub enum Called {
     Own,
     /// Every one.
     Any,
+}
+
+/// What to do with other bytes under a known SOP Instance UID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conflicts {
+    /// Keep them beside the first, answer success, compare later.
+    Keep,
+    /// Answer 0x0111 and keep nothing.
+    Refuse,
 }
 
 /// `[study]`
@@ -117,19 +128,33 @@ pub struct Storage {
     pub data_dir: PathBuf,
     pub min_free: u64,
     pub low_free: u64,
+    pub keep_days: f64,
+    pub keep_min: f64,
     pub direct_io: bool,
     pub database: String,
+}
+
+impl Storage {
+    /// Free bytes below which films are deleted before `keep_days`: well before anybody is refused, be it
+    /// an association or an instance.
+    #[must_use]
+    pub fn low_space(&self) -> u64 {
+        self.min_free.saturating_mul(3).max(self.low_free.saturating_add(self.low_free / 2))
+    }
 }
 
 // The database URL may hold a password.
 impl fmt::Debug for Storage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let database = if self.database.is_empty() { "sqlite" } else { "postgres (redacted)" };
-        write!(
-            f,
-            "Storage {{ data_dir: {:?}, min_free: {}, low_free: {}, database: {database} }}",
-            self.data_dir, self.min_free, self.low_free
-        )
+        f.debug_struct("Storage")
+            .field("data_dir", &self.data_dir)
+            .field("min_free", &self.min_free)
+            .field("low_free", &self.low_free)
+            .field("keep_days", &self.keep_days)
+            .field("keep_min", &self.keep_min)
+            .field("database", &database)
+            .finish()
     }
 }
 

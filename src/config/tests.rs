@@ -40,7 +40,7 @@ fn environment_wins_over_file() {
 #[test]
 fn all_problems_are_told_at_once() {
     let problems = load(
-        "[study]\nquiet = 3\n[nonsense]\na = 1\n[dicom]\nport = \"x\"\nassociations = 0\n",
+        "[study]\nquiet = 3\n[nonsense]\na = 1\n[dicom]\nport = \"x\"\nassociations = 0\n[storage]\nkeep_days = -1\n",
         "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"a\"\nae_title = \"A\"\ndeliver = \"full\"\n\
          [[peer]]\nname = \"a\"\nae_title = \"B\"\n",
         &[("CENTINELA__API__PRT", "1")],
@@ -52,6 +52,7 @@ fn all_problems_are_told_at_once() {
         "unknown section [nonsense]",
         "[dicom] port is string",
         "associations = 0",
+        "keep_days = -1",
         "needs host and port",
         "two peers are named \"a\"",
         "CENTINELA__API__PRT: unknown key \"prt\"",
@@ -110,4 +111,14 @@ fn limits_have_bounds() {
     for part in ["connections = 10", "associations_per_address = 0", "artim_timeout = 0", "min_rate = 9999999"] {
         assert!(text.contains(part), "{part} missing in:\n{text}");
     }
+}
+
+#[test]
+fn the_least_age_is_no_more_than_the_age() {
+    let refused = load("[storage]\nkeep_days = 2\nkeep_min = 3\n", NODE, &[]).unwrap_err().to_string();
+    assert!(refused.contains("keep_min = 3") && refused.contains("keep_days (2)"), "{refused}");
+    let config = load("[storage]\nkeep_days = 0\nkeep_min = 3\nmin_free = 5\nlow_free = 8\n", NODE, &[]).unwrap();
+    assert_eq!(config.settings.storage.low_space(), 15);
+    let config = load("[storage]\nmin_free = 5\nlow_free = 20\n", NODE, &[]).unwrap();
+    assert_eq!(config.settings.storage.low_space(), 30);
 }

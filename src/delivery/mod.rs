@@ -4,12 +4,11 @@ mod encode;
 mod send;
 
 use crate::app::App;
-use crate::config::{Config, Peer};
+pub use crate::calling::{remote, requestor_options};
+use crate::config::Peer;
 use crate::failpoint;
 use crate::store::deliveries::{self, DeliveryRow};
-use anyhow::{Context as _, Result, bail};
-use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
-use centinela_scp::{Remote, RequestorOptions};
+use anyhow::{Context as _, Result};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -77,33 +76,4 @@ async fn claim(app: &App, peer: &Peer) -> Result<Vec<DeliveryRow>> {
     let batch = deliveries::claim(&mut tx, &peer.name, app.clock.now(), lease, BATCH).await?;
     tx.commit().await?;
     Ok(batch)
-}
-
-/// How we call others: as requestor of every association.
-#[must_use]
-pub fn requestor_options(config: &Config) -> RequestorOptions {
-    let settings = &config.settings.delivery;
-    RequestorOptions {
-        calling: config.peers.node.ae_title.clone(),
-        connect_timeout: Duration::from_secs(settings.connect_timeout),
-        response_timeout: Duration::from_secs(settings.response_timeout),
-        max_pdu: config.settings.dicom.max_pdu,
-        implementation_class_uid: implementation_class_uid(),
-        implementation_version: IMPLEMENTATION_VERSION.to_owned(),
-    }
-}
-
-/// Where a peer is called.
-///
-/// # Errors
-/// If ae-titles.toml gives no host and port; of destinations that was checked.
-pub fn remote(peer: &Peer) -> Result<Remote> {
-    let (Some(host), Some(port)) = (&peer.host, peer.port) else {
-        bail!("peer {:?} has no host and port in ae-titles.toml", peer.name);
-    };
-    let tls = peer.tls.as_ref().and_then(|tls| tls.connector.clone());
-    if peer.tls.is_some() && tls.is_none() {
-        bail!("peer {:?}: its certificates were not loaded", peer.name);
-    }
-    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port, tls })
 }

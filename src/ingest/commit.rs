@@ -7,7 +7,7 @@ use super::error::IngestError;
 use super::rows::record;
 use crate::app::App;
 use crate::failpoint;
-use crate::store::instances::InstanceRow;
+use crate::store::instances::{self, InstanceRow};
 use anyhow::Result;
 use centinela_domain::instance::InstanceHeader;
 use std::sync::Arc;
@@ -23,7 +23,20 @@ pub(super) struct Waiting {
     pub(super) row: InstanceRow,
     /// Its header.
     pub(super) header: InstanceHeader,
+    /// What became of it; [`record`] says so.
+    pub(super) fate: Fate,
     answer: oneshot::Sender<Result<(), IngestError>>,
+}
+
+/// What the rows say of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// A row names its file.
+    Kept,
+    /// The same bytes are here already: a success, and its file is one too many unless it is the same.
+    Spare,
+    /// Other bytes under a known UID, which are refused: nothing of it stays.
+    Conflict,
 }
 
 /// Where instances are handed to the committer.
@@ -35,7 +48,7 @@ impl Committer {
     pub(super) async fn commit(&self, row: InstanceRow, header: InstanceHeader) -> Result<(), IngestError> {
         let gone = || IngestError::database("the committer is gone");
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { row, header, answer }).await.map_err(|_| gone())?;
+        self.0.send(Waiting { row, header, fate: Fate::Kept, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
@@ -58,16 +71,16 @@ async fn serve(app: &App, mut group: Vec<Waiting>) {
     let together = write(app, &mut group).await;
     // An fsync that failed once proves nothing when it is repeated.
     let final_word = matches!(together, Ok(()) | Err(IngestError::Blob(_)));
-    if group.len() == 1 || final_word {
-        let text = together.err().map(|error| format!("{error:#}"));
-        for waiting in group {
-            answer(waiting, text.as_deref().map_or(Ok(()), |text| Err(IngestError::database(text))));
+    if group.len() > 1 && !final_word {
+        for mut waiting in group {
+            let done = write(app, std::slice::from_mut(&mut waiting)).await;
+            answer(app, waiting, done).await;
         }
         return;
     }
-    for mut waiting in group {
-        let done = write(app, std::slice::from_mut(&mut waiting)).await;
-        answer(waiting, done);
+    let text = together.err().map(|error| format!("{error:#}"));
+    for waiting in group {
+        answer(app, waiting, text.as_deref().map_or(Ok(()), |text| Err(IngestError::database(text)))).await;
     }
 }
 
@@ -89,7 +102,29 @@ async fn write(app: &App, group: &mut [Waiting]) -> Result<(), IngestError> {
     Ok(())
 }
 
-/// Whoever no longer waits has lost the connection: the sender will send again.
-fn answer(waiting: Waiting, done: Result<(), IngestError>) {
-    let _ = waiting.answer.send(done);
+/// Tells what became of one instance; a conflict is its own, whatever became of the others. Whoever no
+/// longer waits has lost the connection: the sender will send again.
+async fn answer(app: &App, waiting: Waiting, done: Result<(), IngestError>) {
+    let Waiting { row, fate, answer, .. } = waiting;
+    let written = done.is_ok();
+    let done = if written && fate == Fate::Conflict { Err(IngestError::Conflict) } else { done };
+    let _ = answer.send(done);
+    if written && fate != Fate::Kept {
+        discard(app, &row).await;
+    }
+}
+
+/// Removes the file of an instance that got no row, unless a row names it: within the hour the same bytes
+/// have the same key. Nobody else writes rows meanwhile, and whoever restores a film looks for its file.
+async fn discard(app: &App, row: &InstanceRow) {
+    let removed = async {
+        let mut tx = app.db.read().await?;
+        if !instances::names_blob(&mut tx, &row.blob).await? {
+            app.blobs.remove(&row.blob)?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!(blob = row.blob, "a file that no row names was not removed: {error:#}");
+    }
 }

@@ -18,6 +18,9 @@ pub enum IngestError {
     /// Command set and data set name different SOP classes or instances.
     #[error("SOP class or instance of the data set differ from the command set's")]
     Mismatch,
+    /// Other bytes under a known UID, which `[dicom] conflicts` refuses.
+    #[error("another instance is known under this UID, and [dicom] conflicts = \"refuse\"")]
+    Conflict,
 }
 
 impl IngestError {
@@ -32,6 +35,7 @@ impl IngestError {
             Self::Blob(_) | Self::Database(_) => DimseStatus::OUT_OF_RESOURCES,
             Self::Header(_) => DimseStatus::CANNOT_UNDERSTAND,
             Self::Mismatch => DimseStatus::DATA_SET_MISMATCH,
+            Self::Conflict => DimseStatus::DUPLICATE_SOP_INSTANCE,
         }
     }
 }
@@ -46,5 +50,6 @@ mod tests {
         assert_eq!(IngestError::Blob(io()).status(), DimseStatus(0xA700));
         assert_eq!(IngestError::Database(io()).status(), DimseStatus(0xA700));
         assert_eq!(IngestError::Mismatch.status(), DimseStatus(0xA900));
+        assert_eq!(IngestError::Conflict.status(), DimseStatus(0x0111));
     }
 }

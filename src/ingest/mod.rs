@@ -4,8 +4,10 @@
 //! for many instances at once (`commit`).
 
 mod commit;
+mod commitment;
 pub mod completion;
 mod error;
+mod old_digest;
 pub mod refused;
 mod rows;
 mod space;
@@ -13,12 +15,14 @@ mod start;
 
 use crate::app::{App, Counters};
 use crate::blob;
+use crate::config::Conflicts;
 use crate::failpoint;
-use crate::store::instances::InstanceRow;
+use crate::store::instances::{self, InstanceRow};
 use anyhow::Context as _;
 use centinela_domain::status::DimseStatus;
 use centinela_scp::{
-    AssociationChange, AssociationEvent, Priority, ReceivedInstance, RefusalCause, StoreHandler, StoreRequest,
+    AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, RefusalCause, StoreHandler,
+    StoreRequest,
 };
 use commit::Committer;
 use error::IngestError;
@@ -68,6 +72,7 @@ impl Ingest {
             return Err(IngestError::Mismatch);
         }
         let digest = spooled.digest.to_hex();
+        self.refuse_conflict(&request, &format!("blake3:{digest}")).await?;
         // The key follows from the content: within the hour a repeated attempt meets its own file.
         let name = blake3::hash(format!("{}\u{1f}{digest}", request.sop_instance).as_bytes()).to_hex();
         let received_at = app.clock.now();
@@ -101,12 +106,30 @@ impl Ingest {
             chest: None,
             skip: None,
             unknowns: String::new(),
+            deleted_at: None,
+            damaged_at: None,
         };
         self.committer.commit(row, source.header).await?;
         Counters::add(&app.counters.instances_stored, 1);
         Counters::add(&app.counters.bytes_stored, spooled.bytes);
         app.work.ring();
         Ok(())
+    }
+}
+
+impl Ingest {
+    /// With `[dicom] conflicts = "refuse"`: other bytes under a known UID end here, before anything
+    /// of them is kept.
+    async fn refuse_conflict(&self, request: &StoreRequest, digest: &str) -> Result<(), IngestError> {
+        if self.app.config.settings.dicom.conflicts == Conflicts::Keep {
+            return Ok(());
+        }
+        let mut tx = self.app.db.read().await?;
+        match instances::find(&mut tx, request.sop_instance.as_str()).await? {
+            // Digests of another algorithm are compared by the committer.
+            Some(first) if first.digest != digest && first.digest.starts_with("blake3:") => Err(IngestError::Conflict),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -124,6 +147,7 @@ impl StoreHandler for Ingest {
             return Ok(());
         }
         tracing::warn!(free, least, "C-STORE refused: free space is below [storage] min_free, or unknown");
+        self.app.room.ring();
         Counters::add(&self.app.counters.instances_refused, 1);
         Err(DimseStatus::OUT_OF_RESOURCES)
     }
@@ -142,6 +166,10 @@ impl StoreHandler for Ingest {
                 status
             }
         }
+    }
+
+    async fn commit(&self, request: CommitmentRequest) -> DimseStatus {
+        commitment::keep(&self.app, request).await
     }
 
     fn observe(&self, event: AssociationEvent) {

@@ -1,15 +1,17 @@
 //! The rows of received instances: new, seen before, or other bytes under a known UID. Whole groups are
 //! written by few statements, because each costs a change of threads.
 
-use super::commit::Waiting;
+use super::commit::{Fate, Waiting};
 use super::error::IngestError;
+use super::old_digest;
 use crate::app::App;
+use crate::config::Conflicts;
 use crate::store::events::{self, EventKind, NewEvent};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobKind, NewJob};
 use crate::store::studies::{self, Arrival, StudyRow};
 use crate::store::variants::{self, VariantRow};
-use crate::store::{Tx, new_id};
+use crate::store::{Tx, new_id, retention};
 use crate::verdict::judge;
 use centinela_domain::UnixMs;
 use centinela_domain::gate::{Decision, SkipReason};
@@ -17,7 +19,8 @@ use centinela_domain::study::{StudyState, quiet_until};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
-/// Writes the rows of a group within one transaction.
+/// Writes the rows of a group within one transaction. An instance that the rules refuse gets no row and
+/// is marked as a conflict; an error is one of them all.
 pub(super) async fn record(tx: &mut Tx, app: &App, group: &mut [Waiting], now: UnixMs) -> Result<(), IngestError> {
     let uids: Vec<_> = group.iter().map(|w| w.row.sop_instance.as_str()).collect();
     let mut seen: HashSet<String> = instances::known(tx, &uids).await?.into_iter().collect();
@@ -28,7 +31,7 @@ pub(super) async fn record(tx: &mut Tx, app: &App, group: &mut [Waiting], now: U
     for waiting in again {
         let first = instances::find(tx, &waiting.row.sop_instance).await?;
         let first = first.ok_or_else(|| IngestError::database("an instance row vanished"))?;
-        repeated(tx, &waiting.row, &first).await?;
+        waiting.fate = repeated(tx, app, waiting, first).await?;
     }
     Ok(())
 }
@@ -38,7 +41,8 @@ async fn first_seen(tx: &mut Tx, app: &App, mut fresh: Vec<&mut Waiting>, now: U
     let studies = open_studies(tx, app, &fresh, now).await?;
     let (mut events, mut jobs) = (Vec::new(), Vec::new());
     for waiting in &mut fresh {
-        let Waiting { row, header, .. } = &mut **waiting;
+        let Waiting { row, header, fate, .. } = &mut **waiting;
+        *fate = Fate::Kept;
         let study = studies.get(&row.study_uid).ok_or_else(|| IngestError::database("a study row vanished"))?;
         let verdict = judge(app, header, study.identity.as_deref());
         (row.skip, row.chest, row.unknowns) = instances::verdict_columns(&verdict)?;
@@ -113,13 +117,24 @@ async fn open_studies(
     Ok(rows.into_iter().map(|row| (row.study_uid.clone(), row)).collect())
 }
 
-/// The UID is known: the same bytes are no new work, other bytes are kept beside the first.
-async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result<(), IngestError> {
+/// The UID is known: the same bytes are no new work, other bytes are kept beside the first, or are a
+/// conflict that is refused.
+async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: InstanceRow) -> Result<Fate, IngestError> {
+    let row = &waiting.row;
+    let first = &old_digest::renewed(tx, app, row, first).await?;
     let (now, sop, study) = (row.received_at, &row.sop_instance, &first.study_uid);
+    if let Some(former) = retention::restore(tx, row).await? {
+        restored(tx, app, waiting, first, &former).await?;
+        return Ok(Fate::Kept);
+    }
     if first.digest == row.digest {
         let detail = json!({ "calling": row.calling });
         events::append(tx, now, Some(study), Some(sop), EventKind::Duplicate, detail).await?;
-        return Ok(());
+        return Ok(Fate::Spare);
+    }
+    if app.config.settings.dicom.conflicts == Conflicts::Refuse {
+        // Two at once: the second met the first only here.
+        return Ok(Fate::Conflict);
     }
     let variant = VariantRow {
         id: new_id(),
@@ -132,12 +147,47 @@ async fn repeated(tx: &mut Tx, row: &InstanceRow, first: &InstanceRow) -> Result
         received_at: now,
         state: "pending".to_owned(),
         reason: None,
+        deleted_at: None,
+        resolution: None,
+        resolved_at: None,
     };
-    if variants::insert(tx, &variant).await? {
-        let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
-        events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
-        let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
-        jobs::enqueue(tx, &job, now).await?;
+    if !variants::insert(tx, &variant).await? {
+        return Ok(Fate::Spare);
     }
+    let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
+    events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
+    let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
+    jobs::enqueue(tx, &job, now).await?;
+    Ok(Fate::Kept)
+}
+
+/// Retention had deleted these bytes, or a check had found them damaged: they are kept again, and
+/// nothing is analysed again.
+async fn restored(
+    tx: &mut Tx,
+    app: &App,
+    waiting: &Waiting,
+    first: &InstanceRow,
+    former: &str,
+) -> Result<(), IngestError> {
+    let row = &waiting.row;
+    // Retention may have removed the file between its arrival and this transaction: no success then.
+    if !app.blobs.has(&row.blob).map_err(IngestError::Blob)? {
+        return Err(IngestError::Blob(anyhow::anyhow!("the file was just being deleted by retention")));
+    }
+    if former != row.blob {
+        app.blobs.remove(former).map_err(IngestError::Blob)?;
+    }
+    let now = row.received_at;
+    // The age counts from now on.
+    let arrival = Arrival {
+        study_uid: first.study_uid.clone(),
+        identity: waiting.header.identity_digest.clone(),
+        now,
+        quiet_until: quiet_until(now, app.config.settings.study.quiet_ms()),
+    };
+    studies::arrived(tx, &[arrival]).await?;
+    let detail = json!({ "calling": row.calling, "bytes": row.bytes });
+    events::append(tx, now, Some(&first.study_uid), Some(&row.sop_instance), EventKind::FilmRestored, detail).await?;
     Ok(())
 }

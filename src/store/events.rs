@@ -51,6 +51,28 @@ pub enum EventKind {
     RetryRequested,
     /// A peer was not let in, or not with all its SOP classes; about no study.
     CallRefused,
+    /// A peer asked for storage commitment.
+    CommitmentRequested,
+    /// The instances of a commitment were checked.
+    CommitmentChecked,
+    /// The peer took the report.
+    CommitmentReported,
+    /// The peer could not be told yet.
+    CommitmentDelayed,
+    /// The peer did not want the report.
+    CommitmentRefused,
+    /// Nobody knows where the peer is.
+    CommitmentUndeliverable,
+    /// The bytes of a film are not what was received.
+    BytesDamaged,
+    /// Somebody decided about a quarantined instance.
+    QuarantineResolved,
+    /// The order to take the second could not be carried out.
+    QuarantineKept,
+    /// Retention deleted the bytes of films.
+    FilmsDeleted,
+    /// A deleted or damaged film came again: its bytes are back.
+    FilmRestored,
 }
 
 impl EventKind {
@@ -79,6 +101,17 @@ impl EventKind {
             Self::DeliveryRefused => "delivery_refused",
             Self::RetryRequested => "retry_requested",
             Self::CallRefused => "call_refused",
+            Self::CommitmentRequested => "commitment_requested",
+            Self::CommitmentChecked => "commitment_checked",
+            Self::CommitmentReported => "commitment_reported",
+            Self::CommitmentDelayed => "commitment_delayed",
+            Self::CommitmentRefused => "commitment_refused",
+            Self::CommitmentUndeliverable => "commitment_undeliverable",
+            Self::BytesDamaged => "bytes_damaged",
+            Self::QuarantineResolved => "quarantine_resolved",
+            Self::QuarantineKept => "quarantine_kept",
+            Self::FilmsDeleted => "films_deleted",
+            Self::FilmRestored => "film_restored",
         }
     }
 }

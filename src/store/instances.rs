@@ -46,6 +46,10 @@ pub struct InstanceRow {
     pub skip: Option<String>,
     /// What the gate did not know, JSON list.
     pub unknowns: String,
+    /// When retention deleted the bytes; the row stays.
+    pub deleted_at: Option<UnixMs>,
+    /// When a check found that the bytes are not what was received.
+    pub damaged_at: Option<UnixMs>,
 }
 
 impl InstanceRow {
@@ -138,9 +142,11 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<InstanceRow>> 
 pub async fn take_over(tx: &mut Tx, row: &InstanceRow) -> Result<()> {
     on!(tx, c => sqlx::query(
         "update instance set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, header = $6, revision = $7, \
-         chest = $8, skip = $9, unknowns = $10 where sop_instance = $1")
+         chest = $8, skip = $9, unknowns = $10, sop_class = $11, series_uid = $12, calling = $13, received_at = $14, \
+         deleted_at = null, purged_at = null, damaged_at = null where sop_instance = $1")
         .bind(&row.sop_instance).bind(&row.transfer_syntax).bind(&row.blob).bind(row.bytes).bind(&row.digest)
         .bind(&row.header).bind(row.revision).bind(row.chest).bind(&row.skip).bind(&row.unknowns)
+        .bind(&row.sop_class).bind(&row.series_uid).bind(&row.calling).bind(row.received_at)
         .execute(c).await?.rows_affected());
     Ok(())
 }
@@ -186,6 +192,16 @@ pub async fn names_blob(tx: &mut Tx, blob: &str) -> Result<bool> {
         "select (select count(*) from instance where blob = $1) + (select count(*) from variant where blob = $1)")
         .bind(blob).fetch_one(c).await?);
     Ok(n > 0)
+}
+
+/// Replaces the digest of an instance by one of another algorithm, of the same bytes.
+///
+/// # Errors
+/// If the database fails.
+pub async fn renew_digest(tx: &mut Tx, sop_instance: &str, digest: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("update instance set digest = $2 where sop_instance = $1")
+        .bind(sop_instance).bind(digest).execute(c).await?.rows_affected());
+    Ok(())
 }
 
 /// How many instances there are.

@@ -51,6 +51,16 @@ pub async fn find(tx: &mut Tx, sop: &str, model_sha256: &str, threshold_set: &st
         .bind(sop).bind(model_sha256).bind(threshold_set).fetch_optional(c).await?))
 }
 
+/// Forgets what was said of bytes that another film has replaced; gives the keys of the pictures.
+/// The reports that said it stay.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forget(tx: &mut Tx, sop_instance: &str) -> Result<Vec<String>> {
+    Ok(on!(tx, c => sqlx::query_scalar("delete from prediction where sop_instance = $1 returning picture")
+        .bind(sop_instance).fetch_all(c).await?))
+}
+
 /// All predictions of an instance.
 ///
 /// # Errors

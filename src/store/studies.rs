@@ -79,6 +79,16 @@ pub async fn find(tx: &mut Tx, study_uid: &str) -> Result<Option<StudyRow>> {
         .bind(study_uid).fetch_optional(c).await?))
 }
 
+/// Says anew whose study it is: another film took the place of the one that opened it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn identify(tx: &mut Tx, study_uid: &str, identity: &str) -> Result<()> {
+    on!(tx, c => sqlx::query("update study set identity = $2 where study_uid = $1")
+        .bind(study_uid).bind(identity).execute(c).await?.rows_affected());
+    Ok(())
+}
+
 /// Closes every study whose quiet period has passed; returns study and revision. Safe on many nodes.
 ///
 /// # Errors

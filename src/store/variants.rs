@@ -28,6 +28,13 @@ pub struct VariantRow {
     pub state: String,
     /// What differs, in words.
     pub reason: Option<String>,
+    /// When retention deleted the bytes; the row stays.
+    pub deleted_at: Option<UnixMs>,
+    /// What a person decided about a quarantined one: kept_first, take_second (the `compare` job is
+    /// at it), took_second.
+    pub resolution: Option<String>,
+    /// When.
+    pub resolved_at: Option<UnixMs>,
 }
 
 /// Inserts a pending variant; false if the same bytes are known.
@@ -70,15 +77,76 @@ pub async fn judge(tx: &mut Tx, id: &str, state: &str, reason: &str) -> Result<(
     Ok(())
 }
 
+/// One that waits in quarantine for a person, with the study and the first bytes of its UID.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct QuarantineRow {
+    /// Identifier of the variant.
+    pub id: String,
+    /// SOP Instance UID.
+    pub sop_instance: String,
+    /// Study Instance UID of the first.
+    pub study_uid: String,
+    /// What differs, in words.
+    pub reason: Option<String>,
+    /// Calling AE title of the second.
+    pub calling: String,
+    /// When the second arrived.
+    pub received_at: UnixMs,
+    /// Size of the second.
+    pub bytes: i64,
+    /// Calling AE title of the first.
+    pub first_calling: String,
+    /// When the first arrived.
+    pub first_received_at: UnixMs,
+    /// Size of the first.
+    pub first_bytes: i64,
+}
+
+/// Everything in quarantine that nobody has decided about, the oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn quarantine(tx: &mut Tx, limit: i64) -> Result<Vec<QuarantineRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select v.id, v.sop_instance, i.study_uid, v.reason, v.calling, v.received_at, v.bytes, \
+         i.calling as first_calling, i.received_at as first_received_at, i.bytes as first_bytes \
+         from variant v join instance i on i.sop_instance = v.sop_instance \
+         where v.state = 'quarantined' and v.resolution is null order by v.received_at, v.id limit $1")
+        .bind(limit).fetch_all(c).await?))
+}
+
+/// Records what a person decided about one in quarantine; false if it is not there any more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn resolve(tx: &mut Tx, id: &str, resolution: &str, now: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update variant set resolution = $2, resolved_at = $3 \
+         where id = $1 and state = 'quarantined' and resolution is null")
+        .bind(id).bind(resolution).bind(now).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// The order to take the second was carried out, or cannot be, which `reason` says.
+///
+/// # Errors
+/// If the database fails.
+pub async fn settle(tx: &mut Tx, id: &str, took: bool, reason: &str) -> Result<()> {
+    let (state, resolution) = if took { ("variant", Some("took_second")) } else { ("quarantined", None) };
+    on!(tx, c => sqlx::query("update variant set state = $2, resolution = $3, reason = $4 where id = $1")
+        .bind(id).bind(state).bind(resolution).bind(reason).execute(c).await?.rows_affected());
+    Ok(())
+}
+
 /// Keeps the damaged first bytes in the row of the variant that took their place.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn swap(tx: &mut Tx, id: &str, first: &InstanceRow) -> Result<()> {
     on!(tx, c => sqlx::query(
-        "update variant set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, calling = $6, received_at = $7 \
-         where id = $1")
+        "update variant set transfer_syntax = $2, blob = $3, bytes = $4, digest = $5, calling = $6, received_at = $7, \
+         deleted_at = $8, damaged_at = $9 where id = $1")
         .bind(id).bind(&first.transfer_syntax).bind(&first.blob).bind(first.bytes).bind(&first.digest)
-        .bind(&first.calling).bind(first.received_at).execute(c).await?.rows_affected());
+        .bind(&first.calling).bind(first.received_at).bind(first.deleted_at).bind(first.damaged_at).execute(c).await?.rows_affected());
     Ok(())
 }

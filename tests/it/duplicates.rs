@@ -1,13 +1,20 @@
 //! The same SOP Instance UID again: the same bytes, another syntax, another picture.
 
 use crate::harness::films::{Film, fixture, write};
-use crate::harness::modality::must_push;
+use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node, Peer};
 use crate::harness::pacs::Pacs;
+use crate::harness::running;
 use crate::harness::tools::must;
 use crate::harness::until;
+use crate::retention::files;
+use centinela::cli::serve::{Role, Running};
+use centinela::clock::Clock;
+use centinela::store::instances::{self, InstanceRow};
+use centinela::store::{retention, variants};
 use centinela_phantom::collection;
 use serde_json::Value;
+use sha2::Digest as _;
 
 #[test]
 fn the_same_film_twice_gives_no_second_result() {
@@ -90,4 +97,74 @@ fn a_whole_film_takes_the_place_of_a_damaged_one() {
     let study = node.settled(&whole.study, 2);
     assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
     assert_eq!(study["instances"][0]["status"], "analyzed", "{study:#}");
+}
+
+/// Each hour has a folder of its own, so the same bytes come under another key.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_film_that_comes_again_hours_later_leaves_one_file() {
+    let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut config = running::config(&dir.path().join("data"), running::MODALITY);
+    config.settings.analyze.enabled = false;
+    let node = Running::start(config, Clock::fixed(1_800_000_000_000), &[Role::Scp]).await.unwrap();
+    let (app, port) = (node.app.clone(), node.dicom.unwrap().port());
+    let mut spec = collection(1, 320).next().unwrap();
+    let first = write(shop.path(), &spec);
+    let kept = shop.path().join("first.dcm");
+    std::fs::rename(&first.path, &kept).unwrap();
+    let first = Film { path: kept, ..first };
+    spec.pathology = vec![centinela_phantom::Pathology::Cardiomegaly];
+    let second = write(shop.path(), &spec);
+    let sent = async |film: &Film| {
+        app.clock.advance(2 * 3_600_000);
+        let film = film.clone();
+        let status = tokio::task::spawn_blocking(move || push(port, &film).unwrap()).await.unwrap();
+        assert_eq!(status.0, 0);
+    };
+    let row = async || -> InstanceRow {
+        let mut tx = app.db.read().await.unwrap();
+        instances::find(&mut tx, &first.sop).await.unwrap().unwrap()
+    };
+    // What is one too many goes after the answer.
+    let folder = dir.path().join("data/blobs/instances");
+    let come_to = async |count: usize| {
+        for _ in 0..1_000 {
+            if files(&folder) == count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("{} files instead of {count}", files(&folder));
+    };
+    sent(&first).await;
+    let before = row().await;
+    sent(&first).await;
+    come_to(1).await;
+    assert_eq!(row().await.blob, before.blob);
+    for _ in 0..2 {
+        sent(&second).await;
+        come_to(2).await;
+    }
+    // A row of version 0.1.0, before and after its film was deleted.
+    let bytes = std::fs::read(&first.path).unwrap();
+    let (_, _, _, offset) = centinela_scp::part10_parts(&bytes).unwrap();
+    let old: String = sha2::Sha256::digest(&bytes[offset..]).iter().map(|byte| format!("{byte:02x}")).collect();
+    for deleted in [false, true] {
+        let mut tx = app.db.write().await.unwrap();
+        instances::renew_digest(&mut tx, &first.sop, &format!("sha256:{old}")).await.unwrap();
+        if deleted {
+            retention::delete(&mut tx, &first.sop, app.clock.now()).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+        sent(&first).await;
+        app.room.ring();
+        come_to(if deleted { 1 } else { 2 }).await;
+        let row = row().await;
+        assert_eq!((row.digest.as_str(), row.deleted_at), (before.digest.as_str(), None));
+        assert!(app.blobs.has(&row.blob).unwrap());
+    }
+    let mut tx = app.db.read().await.unwrap();
+    assert_eq!(variants::of_instance(&mut tx, &first.sop).await.unwrap().len(), 1, "only the other picture");
+    drop(tx);
+    drop(app);
+    node.run_until(async {}).await.unwrap();
 }

@@ -8,6 +8,7 @@ mod harness;
 
 mod bad_input;
 mod command_line;
+mod commitment;
 mod duplicates;
 mod faults;
 mod hostile;
@@ -19,6 +20,8 @@ mod outage;
 mod phantoms;
 mod privacy;
 mod pynetdicom;
+mod quarantine;
+mod retention;
 mod revisions;
 mod skipped;
 mod store_contract;

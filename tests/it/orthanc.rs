@@ -11,15 +11,16 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 use tempfile::TempDir;
 
-struct Orthanc {
-    dicom: u16,
-    http: u16,
+/// A PACS of its own.
+pub struct Orthanc {
+    pub dicom: u16,
+    pub http: u16,
     child: Child,
     _dir: TempDir,
 }
 
 impl Orthanc {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (dicom, http) = (free_port(), free_port());
         let config = dir.path().join("orthanc.json");

@@ -1,9 +1,12 @@
 //! One contract for both engines: the same story on SQLite and on PostgreSQL.
 
+use centinela::store::commitments::{self, NewCommitment, Recorded};
 use centinela::store::jobs::{self, JobKind, NewJob};
-use centinela::store::{Db, deliveries, studies};
+use centinela::store::{Db, Tx, deliveries, studies};
+use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::study::StudyState;
+use centinela_domain::uid::Uid;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -15,6 +18,8 @@ async fn contract(db: &Db) {
     eight_workers_never_share_a_job(db).await;
     a_lost_lease_is_fenced(db).await;
     a_delivery_is_scheduled_once(db).await;
+    crate::retention::contract(db).await;
+    a_promise_is_taken_back_with_its_film(db).await;
 }
 
 /// One instance of a study arrived; the study falls quiet after half a second.
@@ -123,6 +128,47 @@ async fn a_delivery_is_scheduled_once(db: &Db) {
     assert!(deliveries::retry(&mut tx, &batch[0].id, 10).await.unwrap());
     let row = deliveries::find(&mut tx, &batch[0].id).await.unwrap().unwrap();
     assert_eq!((row.state.as_str(), row.attempts, row.last_status), ("scheduled", 1, Some(0x0122)));
+    tx.commit().await.unwrap();
+}
+
+async fn a_promise_is_taken_back_with_its_film(db: &Db) {
+    let reference = |sop| Reference { sop_class: Uid::parse("1.2").unwrap(), sop_instance: Uid::parse(sop).unwrap() };
+    let references = [reference("8.1"), reference("8.2")];
+    let new = |references| NewCommitment {
+        transaction_uid: "8.8",
+        calling: "CR1",
+        called: "NODE",
+        peer: "::1",
+        association: "a",
+        references,
+    };
+    let mut tx = db.write().await.unwrap();
+    let Recorded::New(id) = commitments::record(&mut tx, &new(&references), 10).await.unwrap() else { panic!("new") };
+    assert_eq!(commitments::record(&mut tx, &new(&references[..1]), 11).await.unwrap(), Recorded::OtherReferences);
+    assert_eq!(commitments::due_callers(&mut tx, 10).await.unwrap(), ["CR1"]);
+    let row = commitments::claim(&mut tx, "CR1", 10, 100).await.unwrap().unwrap();
+    assert!(commitments::claim(&mut tx, "CR1", 109, 100).await.unwrap().is_none(), "the lease holds");
+    assert!(commitments::due_callers(&mut tx, 109).await.unwrap().is_empty());
+    // Asked again while it is checked: the check of before is fenced.
+    assert_eq!(commitments::record(&mut tx, &new(&references), 12).await.unwrap(), Recorded::Again(id.clone()));
+    assert!(!commitments::checked(&mut tx, &row, &[0, 0], 13).await.unwrap());
+    let row = commitments::claim(&mut tx, "CR1", 12, 100).await.unwrap().unwrap();
+    assert!(commitments::checked(&mut tx, &row, &[0, 0], 13).await.unwrap());
+    commitments::take_back(&mut tx, "8.2").await.unwrap();
+    commitments::take_back(&mut tx, "8.2").await.unwrap();
+    let outcomes = async |tx: &mut Tx| {
+        let rows = commitments::references(tx, &id).await.unwrap();
+        rows.into_iter().map(|row| row.outcome.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcomes(&mut tx).await, [0, 0x0112]);
+    let row = commitments::claim(&mut tx, "CR1", 13, 100).await.unwrap().unwrap();
+    assert_eq!((row.state.as_str(), row.failed), ("reporting", Some(1)));
+    let told = commitments::AttemptRecord { state: "reported", next_at: 99, status: Some(0), error: None };
+    assert!(commitments::attempted(&mut tx, &row, &told, 14).await.unwrap());
+    // What the peer was told is not rewritten.
+    commitments::take_back(&mut tx, "8.1").await.unwrap();
+    assert_eq!(outcomes(&mut tx).await, [0, 0x0112]);
+    assert!(!commitments::retry(&mut tx, &id, 15).await.unwrap(), "there is nothing to try again");
     tx.commit().await.unwrap();
 }
 

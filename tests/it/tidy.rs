@@ -61,7 +61,7 @@ fn imports_go_one_way() {
 
 #[test]
 fn stages_meet_only_in_rows() {
-    let stages = ["ingest", "analyze", "delivery"];
+    let stages = ["ingest", "analyze", "delivery", "commitment", "retention"];
     for stage in stages {
         for path in rust_files(&format!("src/{stage}")) {
             for (n, line) in code_lines(&path) {
@@ -118,7 +118,8 @@ fn migrations_have_the_same_names_on_both_engines() {
 #[test]
 fn failpoints_are_listed_and_placed_once() {
     let sources: Vec<_> = rust_files("src").iter().map(|p| fs::read_to_string(p).unwrap()).collect();
-    for name in centinela::failpoint::ALL {
+    use centinela::failpoint::{ALL, COMMITMENT, RETENTION};
+    for name in [ALL, COMMITMENT, RETENTION].concat() {
         let places: usize = sources.iter().map(|s| s.matches(&format!("hit(\"{name}\")")).count()).sum();
         assert_eq!(places, 1, "failpoint {name} stands in {places} places");
     }

@@ -3,6 +3,7 @@
 
 mod accept;
 mod admission;
+mod commitment;
 mod hostile;
 mod limits;
 mod node;

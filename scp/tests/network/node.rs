@@ -4,8 +4,8 @@ use centinela_domain::ae::AeTitle;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{
-    AssociationChange, AssociationEvent, CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security,
-    StoreHandler, StoreRequest, serve,
+    AssociationChange, AssociationEvent, CalledRule, CallerRule, CommitmentRequest, Limits, Policy, ReceivedInstance,
+    Security, StoreHandler, StoreRequest, serve,
 };
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -40,6 +40,7 @@ pub struct Memory {
     pub refuse: Mutex<Option<DimseStatus>>,
     pub answer: Mutex<Option<DimseStatus>>,
     pub panic: Mutex<bool>,
+    pub asked: Mutex<Vec<CommitmentRequest>>,
     pub congested: Mutex<bool>,
 }
 
@@ -66,6 +67,11 @@ impl StoreHandler for Memory {
             digest: spooled.digest.to_string(),
             file_bytes: spooled.bytes,
         });
+        self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)
+    }
+
+    async fn commit(&self, request: CommitmentRequest) -> DimseStatus {
+        self.asked.lock().unwrap().push(request);
         self.answer.lock().unwrap().unwrap_or(DimseStatus::SUCCESS)
     }
 
@@ -97,6 +103,7 @@ impl Node {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: true,
             spool: folder.path().join("spool"),
             direct_io: true,
             limits: Limits::default(),

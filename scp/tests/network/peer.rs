@@ -1,5 +1,6 @@
 //! A scripted peer: bytes of its own, not made by the code under test (PS3.8 section 9.3).
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,21 +81,23 @@ impl Peer {
 
     /// A response in one PDU: its Message ID Being Responded To and its status.
     pub async fn hear_response(&mut self) -> (u16, u16) {
+        let number = |value: Option<&Vec<u8>>| value.map(|v| u16::from_le_bytes([v[0], v[1]]));
+        let set = self.hear_command().await;
+        (number(set.get(&0x0120)).unwrap(), number(set.get(&0x0900)).unwrap())
+    }
+
+    /// A command set in one PDU: its elements.
+    pub async fn hear_command(&mut self) -> BTreeMap<u16, Vec<u8>> {
         let said = self.hear().await;
         assert_eq!((said.kind, said.body[5]), (4, 3), "a whole command set: {said:?}");
-        let (mut id, mut status, mut rest) = (None, None, &said.body[6..]);
+        let (mut set, mut rest) = (BTreeMap::new(), &said.body[6..]);
         while !rest.is_empty() {
             let element = u16::from_le_bytes([rest[2], rest[3]]);
             let length = u32::from_le_bytes([rest[4], rest[5], rest[6], rest[7]]) as usize;
-            let value = &rest[8..8 + length];
-            match element {
-                0x0120 => id = Some(u16::from_le_bytes([value[0], value[1]])),
-                0x0900 => status = Some(u16::from_le_bytes([value[0], value[1]])),
-                _ => {}
-            }
+            set.insert(element, rest[8..8 + length].to_vec());
             rest = &rest[8 + length..];
         }
-        (id.unwrap(), status.unwrap())
+        set
     }
 
     /// Stores on context 1 and gives the status.
@@ -115,6 +118,8 @@ pub struct Request {
     pub application_context: &'static str,
     pub contexts: Vec<(u8, &'static str, Vec<&'static str>)>,
     pub max_length: u32,
+    /// Role selection: class, SCU, SCP.
+    pub roles: Vec<(&'static str, u8, u8)>,
 }
 
 impl Request {
@@ -130,6 +135,7 @@ impl Request {
                 (5, VERIFICATION, vec![IMPLICIT]),
             ],
             max_length: 16384,
+            roles: Vec::new(),
         }
     }
 
@@ -149,6 +155,10 @@ impl Request {
         }
         let mut user = item(0x51, &self.max_length.to_be_bytes());
         user.extend(item(0x52, b"1.2.3.4"));
+        for (class, scu, scp) in &self.roles {
+            let length = u16::try_from(class.len()).unwrap().to_be_bytes();
+            user.extend(item(0x54, &[length.as_slice(), class.as_bytes(), &[*scu, *scp]].concat()));
+        }
         user.extend(item(0x55, b"SCRIPTED"));
         body.extend(item(0x50, &user));
         pdu(1, &body)

@@ -51,6 +51,7 @@ impl Both {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: true,
             spool: folder.path().join("spool"),
             direct_io: true,
             limits,

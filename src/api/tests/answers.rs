@@ -285,20 +285,21 @@ async fn metrics_can_be_read() {
 async fn no_answer_tells_who_the_patient_is() {
     let node = Node::start().await;
     seed::delivered_study(&node).await;
+    let commitment = seed::commitment(&node).await;
     let mut tx = node.app.db.read().await.unwrap();
     let row = crate::store::instances::find(&mut tx, FRONTAL).await.unwrap().unwrap();
     assert!(PHI.iter().all(|secret| row.header.contains(secret)), "the rows do hold it");
     let mut answered = 0;
     for route in routes::all().iter().filter(|route| route.method == "get") {
         let path = if route.path.contains("instances") { FRONTAL } else { STUDY };
-        let reply = node.get(&route.path.replace("{uid}", path)).await;
+        let reply = node.get(&route.path.replace("{uid}", path).replace("{id}", &commitment)).await;
         assert_eq!(reply.status, 200, "{}", route.path);
         for secret in PHI {
             assert!(!reply.body.contains(secret) && !reply.head.contains(secret), "{}: {secret}", route.path);
         }
         answered += 1;
     }
-    assert_eq!(answered, 11);
+    assert_eq!(answered, 14);
     let metrics = node.call("get", "/metrics", None).await.body;
     assert!(!metrics.contains(STUDY) && !metrics.contains("2.25."), "no UID in metrics");
 }

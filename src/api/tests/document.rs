@@ -122,6 +122,8 @@ async fn every_answer_fits_the_document() {
     seed::delivered_study(&node).await;
     seed::received(&node, "1.2.4", "1.2.4.1", super::START).await;
     seed::dead_job(&node, JobKind::Predict, "1.2.4", "1.2.4.1").await;
+    let commitment = seed::commitment(&node).await;
+    seed::second_quarantined(&node).await;
     let document = openapi::document();
     let refused = node.get("/api/v1/deliveries?state=refused").await.json();
     let refused = refused["deliveries"][0]["id"].as_str().unwrap().to_owned();
@@ -131,8 +133,14 @@ async fn every_answer_fits_the_document() {
             "/api/v1/instances/{uid}" => FRONTAL,
             _ => STUDY,
         };
+        let id = match route.path {
+            path if path.contains("/commitments/") => commitment.as_str(),
+            path if path.contains("/quarantine/{id}/keep") => "variant-1",
+            path if path.contains("/quarantine/{id}/take") => "variant-2",
+            _ => refused.as_str(),
+        };
         let operation = &document["paths"][route.path][route.method];
-        let target = route.path.replace("{uid}", uid).replace("{id}", &refused);
+        let target = route.path.replace("{uid}", uid).replace("{id}", id);
         let good = node.with_token(route.method, &target).await;
         assert_eq!(good.status, route.status, "{target}: {good:?}");
         check(&good, operation, &document, &target);
@@ -143,7 +151,7 @@ async fn every_answer_fits_the_document() {
             check(&node.call(route.method, &target, None).await, operation, &document, &target);
         }
         if route.problems.contains(&404) {
-            let missing = node.with_token(route.method, &target.replace(uid, "9.9").replace(&refused, "x")).await;
+            let missing = node.with_token(route.method, &target.replace(uid, "9.9").replace(id, "x")).await;
             assert_eq!(missing.status, 404, "{target}");
             check(&missing, operation, &document, &target);
         }

@@ -1,6 +1,7 @@
 //! Rows as a running node would have written them. The header holds what must never leave.
 
 use super::{Node, START};
+use crate::store::commitments::{self, NewCommitment, Recorded};
 use crate::store::events::{self, EventKind};
 use crate::store::instances::InstanceRow;
 use crate::store::jobs::{JobKind, NewJob};
@@ -8,10 +9,12 @@ use crate::store::predictions::PredictionRow;
 use crate::store::results::ResultRow;
 use crate::store::variants::VariantRow;
 use crate::store::{Tx, deliveries, instances, jobs, predictions, results, studies, variants};
+use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::gate::{SkipReason, ViewFound};
 use centinela_domain::job::{JobState, MAX_ATTEMPTS};
 use centinela_domain::study::StudyState;
+use centinela_domain::uid::Uid;
 use serde_json::{Value, json};
 
 /// A study with a frontal and a lateral film, analysed; the PACS has it, the archive refused it.
@@ -53,6 +56,8 @@ pub fn instance(study: &str, sop: &str, at: i64, skip: Option<&SkipReason>) -> I
         chest: Some(true),
         skip: skip.map(|reason| serde_json::to_string(reason).unwrap()),
         unknowns: "[\"age\"]".to_owned(),
+        deleted_at: None,
+        damaged_at: None,
     }
 }
 
@@ -109,7 +114,7 @@ async fn write_study(tx: &mut Tx) {
     event(tx, START + 400, Some(LATERAL), EventKind::Received, json!({ "calling": "XRAY" })).await;
     event(tx, START + 400, Some(LATERAL), EventKind::ImageSkipped, json!({ "reason": "view" })).await;
     score(tx).await;
-    variant(tx).await;
+    variant(tx, "variant-1", "99").await;
     let closed = studies::close_due(tx, START + 5_500).await.unwrap();
     assert_eq!(closed, [(STUDY.to_owned(), 1)]);
     event(tx, START + 5_500, None, EventKind::StudyClosed, json!({ "revision": 1 })).await;
@@ -148,11 +153,18 @@ async fn score(tx: &mut Tx) {
     event(tx, START + 900, Some(FRONTAL), EventKind::Predicted, detail).await;
 }
 
-async fn variant(tx: &mut Tx) {
+/// One more instance in quarantine.
+pub async fn second_quarantined(node: &Node) {
+    let mut tx = node.app.db.write().await.unwrap();
+    variant(&mut tx, "variant-2", "77").await;
+    tx.commit().await.unwrap();
+}
+
+async fn variant(tx: &mut Tx, id: &str, digest: &str) {
     let row = VariantRow {
-        id: "variant-1".to_owned(),
+        id: id.to_owned(),
         sop_instance: FRONTAL.to_owned(),
-        digest: format!("blake3:{}", "99".repeat(32)),
+        digest: format!("blake3:{}", digest.repeat(32)),
         transfer_syntax: "1.2.840.10008.1.2.4.90".to_owned(),
         blob: "instances/99/99.dcm".to_owned(),
         bytes: 500,
@@ -160,9 +172,12 @@ async fn variant(tx: &mut Tx) {
         received_at: START + 1_000,
         state: "pending".to_owned(),
         reason: None,
+        deleted_at: None,
+        resolution: None,
+        resolved_at: None,
     };
     variants::insert(tx, &row).await.unwrap();
-    variants::judge(tx, "variant-1", "quarantined", "pixels differ").await.unwrap();
+    variants::judge(tx, id, "quarantined", "pixels differ").await.unwrap();
 }
 
 async fn report(tx: &mut Tx) {
@@ -199,4 +214,24 @@ async fn attempt(tx: &mut Tx, destination: &str, state: DeliveryState, status: u
     deliveries::record(tx, &claimed[0].id, &record, at).await.unwrap();
     let kind = if status == 0 { EventKind::Delivered } else { EventKind::DeliveryRefused };
     event(tx, at, Some(REPORT), kind, json!({ "destination": destination })).await;
+}
+
+/// A request for storage commitment that is checked and waits for its peer; gives its identifier.
+pub async fn commitment(node: &Node) -> String {
+    let reference = |sop| Reference { sop_class: Uid::parse("1.2").unwrap(), sop_instance: Uid::parse(sop).unwrap() };
+    let references = [reference(FRONTAL), reference("9.9")];
+    let new = NewCommitment {
+        transaction_uid: "1.2.3.99",
+        calling: "XRAY",
+        called: "CENTINELA",
+        peer: "10.0.0.7",
+        association: "a",
+        references: &references,
+    };
+    let mut tx = node.app.db.write().await.unwrap();
+    assert!(matches!(commitments::record(&mut tx, &new, START).await.unwrap(), Recorded::New(_)));
+    let row = commitments::claim(&mut tx, "XRAY", START, 1_000).await.unwrap().unwrap();
+    assert!(commitments::checked(&mut tx, &row, &[0, 0x0112], START + 1).await.unwrap());
+    tx.commit().await.unwrap();
+    row.id
 }

@@ -58,6 +58,7 @@ impl Pacs {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: false,
             spool: folder.join("spool"),
             direct_io: true,
             limits: Limits::default(),

@@ -9,6 +9,7 @@ pub mod node;
 pub mod objects;
 pub mod pacs;
 pub mod proxy;
+pub mod running;
 pub mod strace;
 pub mod tls;
 pub mod tools;

@@ -60,6 +60,12 @@ impl Home {
         self
     }
 
+    /// The same home with other peers, from the next start on.
+    pub fn with_peers(mut self, peers: &[Peer]) -> Self {
+        self.peers = peers.to_vec();
+        self
+    }
+
     /// Adds peers in the words of ae-titles.toml.
     pub fn peers_text(mut self, text: &str) -> Self {
         self.more_peers.push_str(text);

@@ -67,6 +67,7 @@ impl Pacs {
             called: CalledRule::Own,
             callers: CallerRule::Any,
             accept_any_abstract_syntax: true,
+            commitment: false,
             spool: spool.path().to_owned(),
             direct_io: true,
             limits: Limits::default(),
