@@ -172,11 +172,12 @@ async fn restored(
 ) -> Result<(), IngestError> {
     let row = &waiting.row;
     // Retention may have removed the file between its arrival and this transaction: no success then.
-    if !app.blobs.has(&row.blob).map_err(IngestError::Blob)? {
-        return Err(IngestError::Blob(anyhow::anyhow!("the file was just being deleted by retention")));
+    // It is this row's error: the group is tried one by one, and the others are not refused with it.
+    if !app.blobs.has(&row.blob)? {
+        return Err(IngestError::database("the file was just being deleted by retention"));
     }
     if former != row.blob {
-        app.blobs.remove(former).map_err(IngestError::Blob)?;
+        app.blobs.remove(former)?;
     }
     let now = row.received_at;
     // The age counts from now on.
