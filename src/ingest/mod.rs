@@ -73,8 +73,10 @@ impl Ingest {
         }
         let digest = spooled.digest.to_hex();
         self.refuse_conflict(&request, &format!("blake3:{digest}")).await?;
-        // The key follows from the content: within the hour a repeated attempt meets its own file.
-        let name = blake3::hash(format!("{}\u{1f}{digest}", request.sop_instance).as_bytes()).to_hex();
+        // The key follows from the content and how it is to be read: within the hour a repeated attempt
+        // meets its own file.
+        let (sop, syntax) = (&request.sop_instance, &request.transfer_syntax);
+        let name = blake3::hash(format!("{sop}\u{1f}{syntax}\u{1f}{digest}").as_bytes()).to_hex();
         let received_at = app.clock.now();
         let key = blob::key_of_hour("instances", received_at, &name, "dcm");
         block_in_place(|| {
