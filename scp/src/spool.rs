@@ -61,7 +61,12 @@ impl Spooled {
         if let Some(rest) = self.rest.take() {
             let bytes = rest.bytes();
             match &mut self.part {
-                Some(part) => part.append(bytes)?,
+                Some(part) => {
+                    if let Err(error) = part.append(bytes) {
+                        self.part = None;
+                        return Err(error);
+                    }
+                }
                 None => {
                     let mut part = Part::create(self.path.clone(), self.direct && bytes.len() > SMALL)?;
                     part.append(bytes)?;

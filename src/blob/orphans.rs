@@ -1,4 +1,4 @@
-//! Files that a dead process left between rename and commit: whole, durable, named by no row.
+//! Files that a dead process left between rename and commit, whole or not, named by no row.
 //!
 //! Nobody was told of them, so their senders send again. They are set aside rather than removed: should
 //! somebody have put back an older database, they are films that were answered with success.

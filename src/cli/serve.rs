@@ -105,6 +105,10 @@ impl Running {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
         }
         if has(Role::Scp) || has(Role::Worker) {
+            let keep_days = app.config.settings.storage.keep_days;
+            if keep_days > 0.0 {
+                tracing::info!(keep_days, "films that are done with are deleted after [storage] keep_days");
+            }
             roles.spawn(named("retention", retention::run(Arc::clone(&app), stop.clone())));
         }
         if has(Role::Scp) {

@@ -29,10 +29,12 @@ pub(super) struct Waiting {
 }
 
 /// What the rows say of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     /// A row names its file.
     Kept,
+    /// The same, instead of the file with this key, which has to go once that is durable.
+    Restored(String),
     /// The same bytes are here already: a success, and its file is one too many unless it is the same.
     Spare,
     /// Other bytes under a known UID, which are refused: nothing of it stays.
@@ -109,22 +111,24 @@ async fn answer(app: &App, waiting: Waiting, done: Result<(), IngestError>) {
     let written = done.is_ok();
     let done = if written && fate == Fate::Conflict { Err(IngestError::Conflict) } else { done };
     let _ = answer.send(done);
-    if written && fate != Fate::Kept {
-        discard(app, &row).await;
+    match fate {
+        Fate::Spare | Fate::Conflict if written => discard(app, &row.blob).await,
+        Fate::Restored(former) if written => discard(app, &former).await,
+        _ => {}
     }
 }
 
-/// Removes the file of an instance that got no row, unless a row names it: within the hour the same bytes
-/// have the same key. Nobody else writes rows meanwhile, and whoever restores a film looks for its file.
-async fn discard(app: &App, row: &InstanceRow) {
+/// Removes a file unless a row names it: within the hour the same bytes have the same key. Nobody else
+/// writes rows meanwhile, and whoever restores a film looks for its file.
+async fn discard(app: &App, key: &str) {
     let removed = async {
         let mut tx = app.db.read().await?;
-        if !instances::names_blob(&mut tx, &row.blob).await? {
-            app.blobs.remove(&row.blob)?;
+        if !instances::names_blob(&mut tx, key).await? {
+            app.blobs.remove(key)?;
         }
         Ok::<_, anyhow::Error>(())
     };
     if let Err(error) = removed.await {
-        tracing::warn!(blob = row.blob, "a file that no row names was not removed: {error:#}");
+        tracing::warn!(blob = key, "a file that no row names was not removed: {error:#}");
     }
 }

@@ -1,7 +1,7 @@
 //! Receiving: from a spooled instance to a durable blob and a committed row, and only then success.
 //!
-//! Each association syncs its own file and folder, in parallel with the others; rows become durable
-//! for many instances at once (`commit`).
+//! Each association names and syncs its own file, in parallel with the others; names and rows become
+//! durable for many instances at once (`commit`).
 
 mod commit;
 mod commitment;

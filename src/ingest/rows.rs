@@ -123,9 +123,14 @@ async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: InstanceRow)
     let row = &waiting.row;
     let first = &old_digest::renewed(tx, app, row, first).await?;
     let (now, sop, study) = (row.received_at, &row.sop_instance, &first.study_uid);
+    // Bytes that are not where their row says, as after a backup that is older than the database.
+    if first.digest == row.digest && first.blob != row.blob && !app.blobs.has(&first.blob)? {
+        tracing::warn!(sop.instance = %sop, "the file of a film was gone: kept again");
+        retention::mark_damaged(tx, &first.blob, now).await?;
+    }
     if let Some(former) = retention::restore(tx, row).await? {
-        restored(tx, app, waiting, first, &former).await?;
-        return Ok(Fate::Kept);
+        restored(tx, app, waiting, first).await?;
+        return Ok(if former == row.blob { Fate::Kept } else { Fate::Restored(former) });
     }
     if first.digest == row.digest {
         let detail = json!({ "calling": row.calling });
@@ -163,21 +168,12 @@ async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: InstanceRow)
 
 /// Retention had deleted these bytes, or a check had found them damaged: they are kept again, and
 /// nothing is analysed again.
-async fn restored(
-    tx: &mut Tx,
-    app: &App,
-    waiting: &Waiting,
-    first: &InstanceRow,
-    former: &str,
-) -> Result<(), IngestError> {
+async fn restored(tx: &mut Tx, app: &App, waiting: &Waiting, first: &InstanceRow) -> Result<(), IngestError> {
     let row = &waiting.row;
     // Retention may have removed the file between its arrival and this transaction: no success then.
     // It is this row's error: the group is tried one by one, and the others are not refused with it.
     if !app.blobs.has(&row.blob)? {
         return Err(IngestError::database("the file was just being deleted by retention"));
-    }
-    if former != row.blob {
-        app.blobs.remove(former)?;
     }
     let now = row.received_at;
     // The age counts from now on.

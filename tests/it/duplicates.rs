@@ -140,6 +140,12 @@ async fn a_film_that_comes_again_hours_later_leaves_one_file() {
     sent(&first).await;
     come_to(1).await;
     assert_eq!(row().await.blob, before.blob);
+    // The file is gone, though nobody deleted it here.
+    std::fs::remove_file(dir.path().join("data/blobs").join(&before.blob)).unwrap();
+    sent(&first).await;
+    come_to(1).await;
+    let before = row().await;
+    assert!(app.blobs.has(&before.blob).unwrap() && before.damaged_at.is_none(), "it is kept again");
     for _ in 0..2 {
         sent(&second).await;
         come_to(2).await;
