@@ -195,6 +195,28 @@ dto! {
         finished_at: Option<Time>,
     }
 
+    /// Something that happened.
+    EventSummary {
+        /// Position in the feed of the node.
+        seq: i64,
+        /// When.
+        at: Time,
+        /// What happened, such as call_refused, films_deleted, quarantined.
+        kind: String,
+        /// The study, if it is about one.
+        study_uid: Option<String>,
+        /// The instance or result, if it is about one.
+        sop_instance: Option<String>,
+        /// Ids and numbers, by kind.
+        detail: Value,
+    }
+
+    /// Events, the latest first.
+    EventList {
+        /// The events.
+        events: Vec<EventSummary>,
+    }
+
     /// Something that happened to a study.
     TimelineEvent {
         /// Position in the feed of the node.

@@ -8,6 +8,7 @@ mod auth;
 mod commitments;
 mod deliveries;
 mod dto;
+mod events;
 mod health;
 mod instances;
 mod jobs;

@@ -2,15 +2,16 @@
 
 use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
-    DeliveryList, DeliverySummary, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage, StudyRetry,
-    VariantSummary,
+    DeliveryList, DeliverySummary, EventList, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage,
+    StudyRetry, VariantSummary,
 };
 use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
 use super::quarantine::QuarantineList;
 use super::query::{Kind, Param};
 use super::schema::Schema;
-use super::{commitments, deliveries, health, instances, jobs, models, openapi, peers, quarantine, studies};
+use super::{commitments, deliveries, events, health, instances, jobs, models, openapi, peers, quarantine, studies};
 use crate::app::App;
+use crate::store::events::WORDS;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
 use serde_json::{Map, Value, json};
@@ -77,6 +78,8 @@ const COMMITMENTS: &[Param] = &[
 
 const QUARANTINE: &[Param] = &[LIMIT];
 
+const EVENTS: &[Param] = &[Param { key: "kind", kind: Kind::Word(&WORDS), help: "Only those of this kind." }, LIMIT];
+
 /// All routes.
 pub fn all() -> Vec<Route> {
     vec![
@@ -120,6 +123,9 @@ pub fn all() -> Vec<Route> {
         Route::post("/api/v1/quarantine/{id}/take-second", "Put the second in its place", quarantine::take_second)
             .gives::<VariantSummary>()
             .problems(&[404, 409]),
+        Route::get("/api/v1/events", "What happened, the latest first", events::list)
+            .takes(EVENTS)
+            .gives::<EventList>(),
         Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
         Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),
         Route::get("/api/v1/openapi.json", "This document", openapi::show),

@@ -75,6 +75,53 @@ pub enum EventKind {
     FilmRestored,
 }
 
+/// Every kind.
+pub const ALL: [EventKind; 32] = [
+    EventKind::Received,
+    EventKind::Duplicate,
+    EventKind::VariantReceived,
+    EventKind::VariantAccepted,
+    EventKind::Quarantined,
+    EventKind::StudyClosed,
+    EventKind::StudyReopened,
+    EventKind::Predicted,
+    EventKind::ImageSkipped,
+    EventKind::JobFailed,
+    EventKind::JobDead,
+    EventKind::ResultsBuilt,
+    EventKind::ValueLeftOut,
+    EventKind::TextDoubtful,
+    EventKind::StudySkipped,
+    EventKind::StudyFailed,
+    EventKind::Delivered,
+    EventKind::DeliveryDelayed,
+    EventKind::DeliveryRefused,
+    EventKind::RetryRequested,
+    EventKind::CallRefused,
+    EventKind::CommitmentRequested,
+    EventKind::CommitmentChecked,
+    EventKind::CommitmentReported,
+    EventKind::CommitmentDelayed,
+    EventKind::CommitmentRefused,
+    EventKind::CommitmentUndeliverable,
+    EventKind::BytesDamaged,
+    EventKind::QuarantineResolved,
+    EventKind::QuarantineKept,
+    EventKind::FilmsDeleted,
+    EventKind::FilmRestored,
+];
+
+/// The words of all kinds.
+pub const WORDS: [&str; ALL.len()] = {
+    let mut words = [""; ALL.len()];
+    let mut n = 0;
+    while n < ALL.len() {
+        words[n] = ALL[n].as_str();
+        n += 1;
+    }
+    words
+};
+
 impl EventKind {
     /// The word in rows and in the API.
     #[must_use]
@@ -192,13 +239,14 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<EventRow>> {
         .bind(study_uid).fetch_all(c).await?))
 }
 
-/// The latest events of a kind, the newest first.
+/// The latest events, of one kind or of all, the newest first.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn latest(tx: &mut Tx, kind: EventKind, limit: i64) -> Result<Vec<EventRow>> {
-    Ok(on!(tx, c => sqlx::query_as("select * from event where kind = $1 order by seq desc limit $2")
-        .bind(kind.as_str()).bind(limit).fetch_all(c).await?))
+pub async fn latest(tx: &mut Tx, kind: Option<&str>, limit: i64) -> Result<Vec<EventRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select * from event where (cast($1 as text) is null or kind = $1) order by seq desc limit $2")
+        .bind(kind).bind(limit).fetch_all(c).await?))
 }
 
 /// How many events of each kind there are.

@@ -1,6 +1,7 @@
 //! One contract for both engines: the same story on SQLite and on PostgreSQL.
 
 use centinela::store::commitments::{self, NewCommitment, Recorded};
+use centinela::store::events::{self, EventKind};
 use centinela::store::jobs::{self, JobKind, NewJob};
 use centinela::store::{Db, Tx, deliveries, studies};
 use centinela_domain::commitment::Reference;
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 async fn contract(db: &Db) {
     study_opens_closes_and_reopens(db).await;
     a_rolled_back_transaction_leaves_nothing(db).await;
+    events_are_told_by_kind(db).await;
     eight_workers_never_share_a_job(db).await;
     a_lost_lease_is_fenced(db).await;
     a_delivery_is_scheduled_once(db).await;
@@ -62,6 +64,17 @@ async fn a_rolled_back_transaction_leaves_nothing(db: &Db) {
 
 fn job<'a>(subject: &'a str, priority: i64) -> NewJob<'a> {
     NewJob { kind: JobKind::Predict, subject, study_uid: "1.2.3", revision: 1, priority }
+}
+
+async fn events_are_told_by_kind(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    for kind in [EventKind::CallRefused, EventKind::FilmsDeleted, EventKind::CallRefused] {
+        events::append(&mut tx, 1_000, None, None, kind, serde_json::json!({})).await.unwrap();
+    }
+    let refused = events::latest(&mut tx, Some("call_refused"), 10).await.unwrap();
+    assert!(refused.len() == 2 && refused[0].seq > refused[1].seq, "{refused:?}");
+    let latest = events::latest(&mut tx, None, 2).await.unwrap();
+    assert_eq!(latest.iter().map(|e| e.kind.as_str()).collect::<Vec<_>>(), ["call_refused", "films_deleted"]);
 }
 
 async fn eight_workers_never_share_a_job(db: &Db) {

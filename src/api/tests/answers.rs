@@ -282,6 +282,19 @@ async fn metrics_can_be_read() {
 }
 
 #[tokio::test]
+async fn events_are_listed_by_kind_the_latest_first() {
+    let node = Node::start().await;
+    seed::delivered_study(&node).await;
+    let all = node.get("/api/v1/events").await.json();
+    let seqs: Vec<i64> = all["events"].as_array().unwrap().iter().map(|e| e["seq"].as_i64().unwrap()).collect();
+    assert!(seqs.len() > 3 && seqs.is_sorted_by(|a, b| a > b), "{seqs:?}");
+    let skipped = node.get("/api/v1/events?kind=image_skipped&limit=1").await.json();
+    assert_eq!(skipped["events"][0]["sop_instance"], LATERAL);
+    let unknown = node.get("/api/v1/events?kind=nothing").await;
+    assert!(unknown.status == 400 && unknown.body.contains("call_refused"), "{}", unknown.body);
+}
+
+#[tokio::test]
 async fn no_answer_tells_who_the_patient_is() {
     let node = Node::start().await;
     seed::delivered_study(&node).await;
@@ -299,7 +312,7 @@ async fn no_answer_tells_who_the_patient_is() {
         }
         answered += 1;
     }
-    assert_eq!(answered, 14);
+    assert_eq!(answered, 15);
     let metrics = node.call("get", "/metrics", None).await.body;
     assert!(!metrics.contains(STUDY) && !metrics.contains("2.25."), "no UID in metrics");
 }

@@ -45,7 +45,7 @@ fn refused(home: &Home) -> Vec<(String, Value)> {
     runtime.block_on(async {
         let db = Db::open_sqlite(&home.data().join("centinela.db")).await.unwrap();
         let mut tx = db.read().await.unwrap();
-        let rows = events::latest(&mut tx, EventKind::CallRefused, 1000).await.unwrap();
+        let rows = events::latest(&mut tx, Some(EventKind::CallRefused.as_str()), 1000).await.unwrap();
         drop(tx);
         db.close().await;
         rows.iter()
