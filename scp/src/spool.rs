@@ -60,19 +60,13 @@ impl Spooled {
     pub fn settle(&mut self) -> io::Result<&File> {
         if let Some(rest) = self.rest.take() {
             let bytes = rest.bytes();
-            match &mut self.part {
-                Some(part) => {
-                    if let Err(error) = part.append(bytes) {
-                        self.part = None;
-                        return Err(error);
-                    }
-                }
-                None => {
-                    let mut part = Part::create(self.path.clone(), self.direct && bytes.len() > SMALL)?;
-                    part.append(bytes)?;
-                    self.part = Some(part);
-                }
-            }
+            // After a failed write nothing is left to be written, and no file.
+            let mut part = match self.part.take() {
+                Some(part) => part,
+                None => Part::create(self.path.clone(), self.direct && bytes.len() > SMALL)?,
+            };
+            part.append(bytes)?;
+            self.part = Some(part);
         }
         self.part.as_ref().map(|part| part.out.file()).ok_or_else(|| io::Error::other("an earlier write failed"))
     }
