@@ -22,8 +22,8 @@ pub const ALL_COMMITTED: u16 = 1;
 pub const SOME_FAILED: u16 = 2;
 /// The most references in one request; more are answered by 0x0213.
 pub const MAX_REFERENCES: usize = 20_000;
-/// The longest request data set, in bytes.
-pub const MAX_BYTES: usize = 16 << 20;
+/// The longest request data set, in bytes: room for [`MAX_REFERENCES`] with UIDs of full length.
+pub const MAX_BYTES: usize = 4 << 20;
 
 const TRANSACTION: Tag = Tag(0x0008, 0x1195);
 const FAILED_SEQUENCE: Tag = Tag(0x0008, 0x1198);

@@ -4,7 +4,7 @@
 
 mod encode;
 
-use centinela_domain::commitment::{FailureReason, Heard, MAX_REFERENCES, Reference, Report, Request};
+use centinela_domain::commitment::{FailureReason, Heard, MAX_BYTES, MAX_REFERENCES, Reference, Report, Request};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use encode::{Data, Form};
@@ -94,6 +94,16 @@ fn lengths_are_checked_and_numbers_are_bounded() {
     let many: Vec<Data> = (0..=MAX_REFERENCES).map(|n| item(form, CR, &format!("1.{n}"))).collect();
     assert_eq!(read(&request(form, &many[..MAX_REFERENCES], true)).unwrap().references.len(), MAX_REFERENCES);
     assert_eq!(read(&request(form, &many, true)), Err(DimseStatus::RESOURCE_LIMITATION));
+}
+
+#[test]
+fn the_most_references_fit_into_the_longest_request() {
+    let (class, stem, form) = (format!("1.{}", "2".repeat(62)), "1".repeat(57), Form::Explicit);
+    let items: Vec<Data> = (0..MAX_REFERENCES).map(|n| item(form, &class, &format!("1.{stem}{n:0>5}"))).collect();
+    let data = request(form, &items, false);
+    assert!(data.bytes.len() <= MAX_BYTES, "{}", data.bytes.len());
+    let references = read(&data).unwrap().references;
+    assert_eq!((references.len(), references[0].sop_instance.as_str().len()), (MAX_REFERENCES, 64));
 }
 
 #[test]

@@ -195,7 +195,7 @@ impl<H: StoreHandler> Association<H> {
     ) -> Result<(), Fault> {
         if command.field == field::N_EVENT_REPORT_RSP && reports.answered(command) {
             return match command.data_set {
-                true => self.collect(wire, context).await.map(drop),
+                true => self.consume(wire, context, None).await.map(drop),
                 false => Ok(()),
             };
         }
@@ -317,7 +317,7 @@ impl<H: StoreHandler> Association<H> {
     ///
     /// Beyond the limit for an instance the writer is dropped; beyond twice the limit the peer is
     /// not believed to end at all. Gives the writer back, if there still is one.
-    async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn consume<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,

@@ -10,7 +10,7 @@ use crate::store::jobs::{self, JobKind, JobRow};
 use crate::store::studies;
 use crate::store::variants::{self, VariantRow};
 use crate::verdict::judge;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use centinela_domain::header;
 use centinela_domain::instance::InstanceHeader;
 use centinela_models::image::CxrImage;
@@ -21,12 +21,7 @@ use serde_json::json;
 /// # Errors
 /// If bytes or rows cannot be read or written.
 pub async fn run(app: &App, job: &JobRow) -> Result<()> {
-    let (variant, first) = {
-        let mut tx = app.db.read().await?;
-        let variant = variants::find(&mut tx, &job.subject).await?.context("the variant of the job is gone")?;
-        let first = instances::find(&mut tx, &variant.sop_instance).await?.context("the first instance is gone")?;
-        (variant, first)
-    };
+    let (first, variant) = both(&mut app.db.read().await?, job).await?;
     if variant.resolution.as_deref() == Some("take_second") {
         return quarantine::take_second(app, job, &first, &variant).await;
     }
@@ -45,6 +40,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     };
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    let (first, variant) = unchanged(&mut tx, job, (&first, &variant)).await?;
     if let Found::Whole(header) = &found {
         take_over(&mut tx, app, &first, &variant, header, now).await?;
     }
@@ -63,6 +59,30 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The first bytes and the variant that the job is about.
+async fn both(tx: &mut Tx, job: &JobRow) -> Result<(InstanceRow, VariantRow)> {
+    let variant = variants::find(tx, &job.subject).await?.context("the variant of the job is gone")?;
+    let first = instances::find(tx, &variant.sop_instance).await?.context("the first instance is gone")?;
+    Ok((first, variant))
+}
+
+/// Both rows once more, in the transaction that writes them: retention, or the same film sent again,
+/// may have changed meanwhile what was looked at. Then the attempt fails, and the next one looks anew.
+pub(super) async fn unchanged(
+    tx: &mut Tx,
+    job: &JobRow,
+    (first, variant): (&InstanceRow, &VariantRow),
+) -> Result<(InstanceRow, VariantRow)> {
+    let (first_now, variant_now) = both(tx, job).await?;
+    if (&first.blob, &first.digest, first.deleted_at) != (&first_now.blob, &first_now.digest, first_now.deleted_at)
+        || (&variant.blob, &variant.digest, variant.deleted_at)
+            != (&variant_now.blob, &variant_now.digest, variant_now.deleted_at)
+    {
+        bail!("the bytes changed while they were looked at");
+    }
+    Ok((first_now, variant_now))
 }
 
 /// What the comparison found.

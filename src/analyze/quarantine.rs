@@ -2,6 +2,7 @@
 //! first, whose bytes stay beside it, and the study opens its next revision. What was sent is not
 //! altered: the new report names the one that it replaces.
 
+use super::compare::unchanged;
 use crate::app::App;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
@@ -26,6 +27,7 @@ pub async fn take_second(app: &App, job: &JobRow, first: &InstanceRow, variant: 
     let read = tokio::task::spawn_blocking(move || header::read_start(&start, whole)).await?;
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    let (first, variant) = unchanged(&mut tx, job, (first, variant)).await?;
     let refused = match &read {
         Err(_) => Some("its header cannot be read, so it cannot take the first one's place"),
         Ok((source, _)) if source.header.study.as_str() != first.study_uid => {
@@ -40,7 +42,7 @@ pub async fn take_second(app: &App, job: &JobRow, first: &InstanceRow, variant: 
         let (study, sop) = (Some(first.study_uid.as_str()), Some(first.sop_instance.as_str()));
         events::append(&mut tx, now, study, sop, EventKind::QuarantineKept, detail).await?;
     } else if let Ok((source, _)) = &read {
-        pictures = replace(&mut tx, app, first, variant, &source.header).await?;
+        pictures = replace(&mut tx, app, &first, &variant, &source.header).await?;
     }
     if jobs::finish(&mut tx, job, now).await? {
         tx.commit().await?;

@@ -110,7 +110,7 @@ async fn decide(
     }
     if !variants::resolve(&mut tx, &id, resolution, now).await? {
         let decided = variant.resolution.as_deref().unwrap_or("nothing");
-        let detail = format!("It is {} and was decided: {decided}.", variant.state);
+        let detail = format!("It is {} and was decided: {decided}. Look at it again.", variant.state);
         return Err(Problem::conflict(detail));
     }
     if resolution == "take_second" {

@@ -8,7 +8,9 @@ use crate::store::{instances, retention, variants};
 use anyhow::Result;
 use centinela_domain::commitment::FailureReason;
 use centinela_domain::delivery::next_attempt;
+use rustix::io::Errno;
 use serde_json::json;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -47,12 +49,12 @@ pub async fn run(app: &Arc<App>, row: &CommitmentRow, stop: &CancellationToken) 
     Ok(())
 }
 
-/// The database did not answer: the check is tried again later.
+/// The database did not answer, or a file could not be looked at: the check is tried again later.
 async fn postpone(app: &App, row: &CommitmentRow, error: &anyhow::Error) -> Result<()> {
     tracing::error!(commitment = row.id, "the check could not be made: {error:#}");
     let now = app.clock.now();
     let next_at = next_attempt(now, row.attempts + 1, rand::random());
-    let text = error.to_string();
+    let text = format!("{error:#}");
     let attempt = AttemptRecord { state: "checking", next_at, status: None, error: Some(&text) };
     let mut tx = app.db.write().await?;
     if commitments::attempted(&mut tx, row, &attempt, now).await? {
@@ -93,10 +95,23 @@ async fn outcome(app: &Arc<App>, reference: &ReferenceRow) -> Result<Option<Fail
             })
         });
         if let Err(error) = verified.await? {
+            if !is_damage(&error) {
+                return Err(error.context(format!("the bytes of {} cannot be checked now", reference.sop_instance)));
+            }
             return damaged(app, reference, (&first.study_uid, &blob), &error).await.map(Some);
         }
     }
     Ok(None)
+}
+
+/// Whether the bytes are to blame: they differ from their row, are not there, or the disk cannot give
+/// them back. Anything else is our own trouble (no descriptors, no memory, no permission) and passes.
+fn is_damage(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_none_or(|io| {
+        matches!(io.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof)
+            || io.raw_os_error() == Some(Errno::IO.raw_os_error())
+    })
 }
 
 /// Tells of damage, unless retention took the bytes while we looked.
@@ -117,4 +132,25 @@ async fn damaged(
     events::append(&mut tx, app.clock.now(), Some(study), Some(sop), EventKind::BytesDamaged, detail).await?;
     tx.commit().await?;
     Ok(FailureReason::PROCESSING_FAILURE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context as _, anyhow};
+    use std::io::Error;
+
+    #[test]
+    fn only_the_bytes_themselves_are_damage() {
+        let met =
+            |error: Error| is_damage(&anyhow::Error::from(Err::<(), _>(error).context("read a film").unwrap_err()));
+        assert!(is_damage(&anyhow!("the digest differs").context("read a film")));
+        assert!(met(ErrorKind::UnexpectedEof.into()));
+        for errno in [Errno::NOENT, Errno::IO] {
+            assert!(met(errno.into()), "{errno}");
+        }
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::ACCESS, Errno::STALE] {
+            assert!(!met(errno.into()), "{errno}");
+        }
+    }
 }

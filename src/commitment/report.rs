@@ -27,6 +27,8 @@ enum Told {
     Away(RequestError),
     /// The association has ended and ae-titles.toml has no address for the peer.
     NoAddress,
+    /// The peer has an address, and something of ours is missing to call it.
+    Unready(String),
 }
 
 /// Reports one transaction and records what came of it.
@@ -59,21 +61,33 @@ async fn load(app: &App, row: &CommitmentRow) -> Result<Report> {
 }
 
 async fn tell(app: &App, row: &CommitmentRow, report: &Report) -> Told {
+    let mut answered = None;
     if let Some(channel) = app.channels.get(&row.association)
         && let Ok(Ok(status)) = timeout(SAME_ASSOCIATION, channel.report(report)).await
     {
-        return Told::Answered { status, same_association: true };
+        answered = Some(status);
     }
-    let known = app.config.peers.peers.iter().filter(|peer| peer.ae_title.as_str() == row.calling);
-    let Some(remote) = known.filter_map(|peer| calling::remote(peer).ok()).next() else { return Told::NoAddress };
-    let answered = async {
+    let mut known = app.config.peers.peers.iter().filter(|peer| peer.ae_title.as_str() == row.calling);
+    let peer = known.find(|peer| peer.host.is_some() && peer.port.is_some());
+    let peer = match (answered, peer) {
+        // Who refuses it here may want it where it waits for calls.
+        (Some(status), Some(peer)) if Heard::of(status) == Heard::Refused => peer,
+        (Some(status), _) => return Told::Answered { status, same_association: true },
+        (None, Some(peer)) => peer,
+        (None, None) => return Told::NoAddress,
+    };
+    let remote = match calling::remote(peer) {
+        Ok(remote) => remote,
+        Err(error) => return Told::Unready(error.to_string()),
+    };
+    let called = async {
         let options = calling::requestor_options(&app.config);
         let mut requestor = Requestor::open(&remote, &options, &[ProposedContext::commitment()]).await?;
         let status = requestor.report(report).await?;
         requestor.release().await;
         Ok(status)
     };
-    match answered.await {
+    match called.await {
         Ok(status) => Told::Answered { status, same_association: false },
         Err(error) => Told::Away(error),
     }
@@ -85,7 +99,7 @@ async fn record(app: &App, row: &CommitmentRow, report: &Report, told: &Told) ->
     let heard = match told {
         Told::Answered { status, .. } => Heard::of(*status),
         Told::Away(RequestError::NoPresentationContext { .. }) => Heard::Refused,
-        Told::Away(_) | Told::NoAddress => Heard::Later,
+        Told::Away(_) | Told::NoAddress | Told::Unready(_) => Heard::Later,
     };
     let (state, kind) = match (heard, told) {
         (Heard::Taken, _) => ("reported", EventKind::CommitmentReported),
@@ -99,6 +113,7 @@ async fn record(app: &App, row: &CommitmentRow, report: &Report, told: &Told) ->
             (Some(status.0), Some(format!("{} answered {status}", row.calling)), *same_association)
         }
         Told::Away(error) => (None, Some(error.to_string()), false),
+        Told::Unready(error) => (None, Some(error.clone()), false),
         Told::NoAddress => {
             let text = "its association has ended, and ae-titles.toml has no peer of this AE title with host and port";
             (None, Some(text.to_owned()), false)

@@ -153,6 +153,7 @@ impl fmt::Debug for Storage {
             .field("low_free", &self.low_free)
             .field("keep_days", &self.keep_days)
             .field("keep_min", &self.keep_min)
+            .field("direct_io", &self.direct_io)
             .field("database", &database)
             .finish()
     }

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::failpoint;
 use crate::store::Tx;
 use crate::store::events::{self, EventKind};
-use crate::store::retention::{self, FilmRow};
+use crate::store::retention::{self, FilmRow, Remains};
 use anyhow::Result;
 use serde_json::json;
 use std::collections::HashSet;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Films that one sweep deletes at most; the next one follows at once.
 const MOST_FILMS: i64 = 200;
-/// Rows whose bytes are removed in one transaction.
+/// Films whose bytes are removed in one transaction.
 const MOST_REMOVED: i64 = 20;
 /// Pause between two sweeps that found nothing more to do.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -43,6 +43,10 @@ pub struct Swept {
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     while !stop.is_cancelled() {
         match sweep(&app).await {
+            Ok(swept) if swept.early > 0 => {
+                let _ = tokio::time::timeout(PAUSE, space_is_back(&app, &stop)).await;
+                continue;
+            }
             Ok(swept) if swept.films > 0 => continue,
             Ok(_) => {}
             Err(error) => tracing::error!("old films could not be deleted: {error:#}"),
@@ -55,10 +59,19 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     Ok(())
 }
 
+/// Some file systems give the space of deleted files back later: the next plan made before that would
+/// delete too much.
+async fn space_is_back(app: &App, stop: &CancellationToken) {
+    let wanted = app.config.settings.storage.low_space();
+    while !stop.is_cancelled() && app.blobs.free_bytes().is_ok_and(|free| free < wanted) {
+        tokio::time::sleep(PAUSE / 50).await;
+    }
+}
+
 /// One sweep: removes what an earlier one has marked, marks what is due now, removes that.
 ///
 /// # Errors
-/// If rows cannot be read or written, or files cannot be removed.
+/// If rows cannot be read or written. A file that cannot be removed is logged and stays marked.
 pub async fn sweep(app: &Arc<App>) -> Result<Swept> {
     remove(app).await?;
     let planned = {
@@ -120,26 +133,42 @@ async fn plan(app: &App, tx: &mut Tx) -> Result<(Vec<FilmRow>, usize)> {
 
 /// Removes the bytes of everything that is marked as deleted. The files go inside the transaction:
 /// its rows are locked until then, so that a film that is sent again at this very moment is either
-/// seen here or sees what happened here.
+/// seen here or sees what happened here. A file that cannot be removed stops nothing else: its row
+/// stays marked for the next sweep.
 async fn remove(app: &Arc<App>) -> Result<()> {
+    let (mut after, mut stuck, mut why) = (String::new(), 0_usize, None);
     loop {
-        let any = {
-            let mut tx = app.db.read().await?;
-            retention::any_remains(&mut tx).await?
-        };
-        if !any {
-            return Ok(());
-        }
+        let next = retention::next_remains(&mut app.db.read().await?, &after, MOST_REMOVED).await?;
+        let Some(last) = next else { break };
         let mut tx = app.db.write().await?;
-        let remains = retention::purge(&mut tx, app.clock.now(), MOST_REMOVED).await?;
-        let mut keys = Vec::with_capacity(remains.len() * 2);
-        for rest in remains {
-            keys.extend(retention::pictures(&mut tx, &rest.sop_instance).await?);
-            keys.push(rest.blob);
+        let mut batch = Vec::new();
+        for rest in retention::purge(&mut tx, app.clock.now(), (&after, &last)).await? {
+            let pictures =
+                if rest.variant { Vec::new() } else { retention::pictures(&mut tx, &rest.sop_instance).await? };
+            batch.push((rest, pictures));
         }
         let held = Arc::clone(app);
-        tokio::task::spawn_blocking(move || keys.iter().try_for_each(|key| held.blobs.remove(key))).await??;
+        let left = tokio::task::spawn_blocking(move || {
+            let remove = |rest: &Remains, pictures: &[String]| {
+                pictures.iter().chain([&rest.blob]).try_for_each(|key| held.blobs.remove(key))
+            };
+            let tried = batch.into_iter().map(|(rest, pictures)| (remove(&rest, &pictures).err(), rest));
+            tried.filter_map(|(error, rest)| error.map(|error| (rest, error))).collect::<Vec<_>>()
+        });
+        for (rest, error) in left.await? {
+            retention::unpurge(&mut tx, &rest).await?;
+            stuck += 1;
+            why.get_or_insert(error);
+        }
         tx.commit().await?;
         failpoint::hit("retention.removed");
+        after = last;
     }
+    if let Some(error) = why {
+        tracing::error!(
+            files = stuck,
+            "deleted films whose files cannot be removed, tried again later; one: {error:#}"
+        );
+    }
+    Ok(())
 }

@@ -5,6 +5,11 @@ use super::{Tx, new_id, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::commitment::{FailureReason, Reference};
+use sqlx::QueryBuilder;
+use std::collections::{BTreeMap, HashSet};
+
+/// References that one statement takes: both engines bound its parameters.
+const CHUNK: usize = 1_000;
 
 /// A transaction.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -80,7 +85,7 @@ pub struct NewCommitment<'a> {
 pub enum Recorded {
     /// A new transaction, with its identifier.
     New(String),
-    /// The same request again: it is checked and reported once more.
+    /// The same request again, in whatever order: it is checked and reported once more.
     Again(String),
     /// The caller has used this Transaction UID for other instances: nothing was written.
     OtherReferences,
@@ -102,11 +107,15 @@ pub async fn record(tx: &mut Tx, new: &NewCommitment<'_>, now: UnixMs) -> Result
     if inserted == 0 {
         return again(tx, new, now).await;
     }
-    for (position, reference) in new.references.iter().enumerate() {
-        on!(tx, c => sqlx::query(
-            "insert into commitment_reference (commitment, position, sop_class, sop_instance) values ($1, $2, $3, $4)")
-            .bind(&id).bind(i64::try_from(position)?).bind(reference.sop_class.as_str())
-            .bind(reference.sop_instance.as_str()).execute(c).await?.rows_affected());
+    let rows: Vec<(i64, &Reference)> = (0..).zip(new.references).collect();
+    for rows in rows.chunks(CHUNK) {
+        on!(tx, c => QueryBuilder::new(
+            "insert into commitment_reference (commitment, position, sop_class, sop_instance) ")
+            .push_values(rows, |mut v, (position, reference)| {
+                v.push_bind(&id).push_bind(*position);
+                v.push_bind(reference.sop_class.as_str()).push_bind(reference.sop_instance.as_str());
+            })
+            .build().execute(c).await?.rows_affected());
     }
     Ok(Recorded::New(id))
 }
@@ -116,11 +125,9 @@ async fn again(tx: &mut Tx, new: &NewCommitment<'_>, now: UnixMs) -> Result<Reco
         "select id from commitment where calling = $1 and transaction_uid = $2")
         .bind(new.calling).bind(new.transaction_uid).fetch_one(c).await?);
     let known = references(tx, &id).await?;
-    let same = known.len() == new.references.len()
-        && known.iter().zip(new.references).all(|(row, reference)| {
-            row.sop_class == reference.sop_class.as_str() && row.sop_instance == reference.sop_instance.as_str()
-        });
-    if !same {
+    let before: HashSet<_> = known.iter().map(|row| (row.sop_class.as_str(), row.sop_instance.as_str())).collect();
+    let asked: HashSet<_> = new.references.iter().map(|r| (r.sop_class.as_str(), r.sop_instance.as_str())).collect();
+    if before != asked {
         return Ok(Recorded::OtherReferences);
     }
     // The lease goes: whoever works on it now works for the association of before.
@@ -182,10 +189,22 @@ pub async fn checked(tx: &mut Tx, row: &CommitmentRow, outcomes: &[i64], now: Un
         .bind(&row.id).bind(row.lease_until).bind(now).execute(c).await?.rows_affected());
     on!(tx, c => sqlx::query("update commitment_reference set outcome = 0 where commitment = $1")
         .bind(&row.id).execute(c).await?.rows_affected());
-    for (position, outcome) in outcomes.iter().enumerate().filter(|(_, outcome)| **outcome != 0) {
-        on!(tx, c => sqlx::query(
-            "update commitment_reference set outcome = $3 where commitment = $1 and position = $2")
-            .bind(&row.id).bind(i64::try_from(position)?).bind(outcome).execute(c).await?.rows_affected());
+    let mut failed: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for (position, outcome) in (0..).zip(outcomes).filter(|(_, outcome)| **outcome != 0) {
+        failed.entry(*outcome).or_default().push(position);
+    }
+    for (outcome, positions) in &failed {
+        for positions in positions.chunks(CHUNK) {
+            on!(tx, c => {
+                let mut query = QueryBuilder::new("update commitment_reference set outcome = ");
+                query.push_bind(*outcome).push(" where commitment = ").push_bind(&row.id).push(" and position in (");
+                let mut list = query.separated(", ");
+                for position in positions {
+                    list.push_bind(*position);
+                }
+                query.push(")").build().execute(c).await?.rows_affected()
+            });
+        }
     }
     on!(tx, c => sqlx::query(
         "update commitment_reference set outcome = $2 where commitment = $1 and outcome = 0 and sop_instance in \

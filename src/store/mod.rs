@@ -137,14 +137,20 @@ impl Db {
     ///
     /// # Errors
     /// If no connection can be had.
-    #[expect(clippy::disallowed_methods, reason = "PostgreSQL needs no IMMEDIATE")]
+    #[expect(clippy::disallowed_methods, reason = "on PostgreSQL a lock stands for IMMEDIATE")]
     pub async fn write(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { pool, writer } => {
                 let guard = Arc::clone(writer).lock_owned().await;
                 Tx::Sqlite { tx: pool.begin_with("BEGIN IMMEDIATE").await?, _writer: Some(guard) }
             }
-            Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await? },
+            Self::Postgres { pool } => {
+                let mut tx = pool.begin().await?;
+                // Writers come one after the other on both engines, so that what one has read still holds when
+                // it writes. Every statement after the lock sees all that the writers before it committed.
+                sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITERS).execute(&mut *tx).await?;
+                Tx::Postgres { tx }
+            }
         })
     }
 
@@ -156,6 +162,9 @@ impl Db {
         }
     }
 }
+
+/// The place in line for writers on PostgreSQL, among all processes of a database ("centinel").
+const WRITERS: i64 = 0x6365_6E74_696E_656C;
 
 /// The write-ahead log is stretched only where so many bytes are free.
 const STRETCH_FREE: u64 = 256 << 20;

@@ -25,19 +25,23 @@ pub struct Remains {
     pub sop_instance: String,
     /// Key of the bytes.
     pub blob: String,
+    /// Whether it is a variant; pictures are of the film itself.
+    pub variant: bool,
 }
 
-/// The films, the oldest first, whose study got its last film before `before` and is done with.
+/// The films, the oldest first, whose study got its last film before `before` and is done with; also
+/// deleted ones that got a variant since, once that is as old.
 /// With `early` the films of failed studies stay: somebody may still want to retry them.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn due(tx: &mut Tx, before: UnixMs, early: bool, limit: i64) -> Result<Vec<FilmRow>> {
     Ok(on!(tx, c => sqlx::query_as(
-        "select i.sop_instance, i.study_uid, cast(i.bytes + coalesce((select sum(v.bytes) from variant v \
-         where v.sop_instance = i.sop_instance and v.deleted_at is null), 0) as bigint) as bytes \
+        "select i.sop_instance, i.study_uid, cast(case when i.deleted_at is null then i.bytes else 0 end \
+         + coalesce((select sum(v.bytes) from variant v where v.sop_instance = i.sop_instance and v.deleted_at is null), 0) as bigint) as bytes \
          from instance i join study s on s.study_uid = i.study_uid \
-         where i.deleted_at is null and i.received_at < $1 and s.last_at < $1 \
+         where (i.deleted_at is null or exists (select 1 from variant v where v.sop_instance = i.sop_instance \
+         and v.deleted_at is null and v.received_at < $1)) and i.received_at < $1 and s.last_at < $1 \
          and (s.state in ('analyzed', 'skipped') or (s.state = 'failed' and not $2)) \
          and not exists (select 1 from job j where j.study_uid = i.study_uid and j.state in ('queued', 'running')) \
          and not exists (select 1 from delivery d where d.study_uid = i.study_uid \
@@ -62,35 +66,51 @@ pub async fn delete(tx: &mut Tx, sop_instance: &str, now: UnixMs) -> Result<()> 
     commitments::take_back(tx, sop_instance).await
 }
 
-/// Takes deleted rows whose bytes are still there, at most `limit` of each kind, and marks them as
-/// removed. Remove the bytes before the commit: the rows stay locked until then, so that a film
-/// that comes again meanwhile is not lost (see [`restore`]).
+/// The last of the next `limit` films behind `after`, by SOP Instance UID, of which deleted bytes are
+/// still there; `None` if there are none.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn purge(tx: &mut Tx, now: UnixMs, limit: i64) -> Result<Vec<Remains>> {
+pub async fn next_remains(tx: &mut Tx, after: &str, limit: i64) -> Result<Option<String>> {
+    let found: Vec<String> = on!(tx, c => sqlx::query_scalar(
+        "select sop_instance from instance where deleted_at is not null and purged_at is null and sop_instance > $1 \
+         union select sop_instance from variant where deleted_at is not null and purged_at is null \
+         and sop_instance > $1 order by sop_instance limit $2")
+        .bind(after).bind(limit).fetch_all(c).await?);
+    Ok(found.into_iter().next_back())
+}
+
+/// Marks the deleted rows of these films, behind the first UID and up to the last, as removed. Remove
+/// their bytes before the commit: the rows stay locked until then, so that a film that comes again
+/// meanwhile is not lost (see [`restore`]); what cannot be removed is for [`unpurge`].
+///
+/// # Errors
+/// If the database fails.
+pub async fn purge(tx: &mut Tx, now: UnixMs, (after, last): (&str, &str)) -> Result<Vec<Remains>> {
     let mut remains: Vec<Remains> = on!(tx, c => sqlx::query_as(
-        "update instance set purged_at = $1 where sop_instance in (select sop_instance from instance \
-         where deleted_at is not null and purged_at is null limit $2) returning sop_instance, blob")
-        .bind(now).bind(limit).fetch_all(c).await?);
+        "update instance set purged_at = $1 where deleted_at is not null and purged_at is null \
+         and sop_instance > $2 and sop_instance <= $3 returning sop_instance, blob, false as variant")
+        .bind(now).bind(after).bind(last).fetch_all(c).await?);
     let variants: Vec<Remains> = on!(tx, c => sqlx::query_as(
-        "update variant set purged_at = $1 where id in (select id from variant \
-         where deleted_at is not null and purged_at is null limit $2) returning sop_instance, blob")
-        .bind(now).bind(limit).fetch_all(c).await?);
+        "update variant set purged_at = $1 where deleted_at is not null and purged_at is null \
+         and sop_instance > $2 and sop_instance <= $3 returning sop_instance, blob, true as variant")
+        .bind(now).bind(after).bind(last).fetch_all(c).await?);
     remains.extend(variants);
     Ok(remains)
 }
 
-/// Whether [`purge`] has anything to name: a cheap question before the write transaction.
+/// Takes the mark of [`purge`] back: the bytes are still there.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn any_remains(tx: &mut Tx) -> Result<bool> {
-    let found: Option<i64> = on!(tx, c => sqlx::query_scalar(
-        "select deleted_at from instance where deleted_at is not null and purged_at is null union all \
-         select deleted_at from variant where deleted_at is not null and purged_at is null limit 1")
-        .fetch_optional(c).await?);
-    Ok(found.is_some())
+pub async fn unpurge(tx: &mut Tx, rest: &Remains) -> Result<()> {
+    let sql = if rest.variant {
+        "update variant set purged_at = null where sop_instance = $1 and blob = $2"
+    } else {
+        "update instance set purged_at = null where sop_instance = $1 and blob = $2"
+    };
+    on!(tx, c => sqlx::query(sql).bind(&rest.sop_instance).bind(&rest.blob).execute(c).await?.rows_affected());
+    Ok(())
 }
 
 /// The grey pictures of a film, which go with it.
@@ -129,9 +149,9 @@ pub async fn restore(tx: &mut Tx, row: &InstanceRow) -> Result<Option<String>> {
         .bind(sop).bind(digest).fetch_optional(c).await?);
     if first.is_some() {
         on!(tx, c => sqlx::query(
-            "update instance set blob = $2, bytes = $3, deleted_at = null, purged_at = null, damaged_at = null \
+            "update instance set blob = $2, bytes = $3, transfer_syntax = $4, deleted_at = null, purged_at = null, damaged_at = null \
              where sop_instance = $1")
-            .bind(sop).bind(&row.blob).bind(row.bytes).execute(c).await?.rows_affected());
+            .bind(sop).bind(&row.blob).bind(row.bytes).bind(&row.transfer_syntax).execute(c).await?.rows_affected());
         return Ok(first);
     }
     let variant: Option<String> = on!(tx, c => sqlx::query_scalar(
@@ -140,9 +160,9 @@ pub async fn restore(tx: &mut Tx, row: &InstanceRow) -> Result<Option<String>> {
         .bind(sop).bind(digest).fetch_optional(c).await?);
     if variant.is_some() {
         on!(tx, c => sqlx::query(
-            "update variant set blob = $3, bytes = $4, deleted_at = null, purged_at = null, damaged_at = null \
+            "update variant set blob = $3, bytes = $4, transfer_syntax = $5, deleted_at = null, purged_at = null, damaged_at = null \
              where sop_instance = $1 and digest = $2")
-            .bind(sop).bind(digest).bind(&row.blob).bind(row.bytes).execute(c).await?.rows_affected());
+            .bind(sop).bind(digest).bind(&row.blob).bind(row.bytes).bind(&row.transfer_syntax).execute(c).await?.rows_affected());
     }
     Ok(variant)
 }

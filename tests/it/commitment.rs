@@ -241,6 +241,25 @@ fn a_peer_that_does_not_know_the_transaction_is_not_told_again() {
 }
 
 #[test]
+fn refused_on_the_same_association_it_is_told_where_the_peer_waits() {
+    let mut listener = Listener::start(0, 0);
+    let home = Home::new(&[modality(listener.port)]);
+    let node = home.start();
+    let refused = ask(node.dicom, "1.2.3.21", "30", DX, &["9.9.9", "--answer", "529"]).unwrap();
+    assert_eq!(refused["report"]["transaction"], "1.2.3.21", "{refused:#}");
+    assert_eq!(listener.report()["transaction"], "1.2.3.21");
+    let row = ends(&node, "1.2.3.21", "reported");
+    assert_eq!(row["last_status"], "0x0000", "{row:#}");
+    node.stop();
+    // Without an address the refusal ends it.
+    let home = home.with_peers(&[]);
+    let node = home.start();
+    ask(node.dicom, "1.2.3.22", "30", DX, &["9.9.9", "--answer", "529"]).unwrap();
+    let row = ends(&node, "1.2.3.22", "refused");
+    assert_eq!(row["last_status"], "0x0211", "{row:#}");
+}
+
+#[test]
 fn without_an_address_it_stays_visible_until_one_is_known() {
     let home = Home::new(&[]);
     let node = home.start();

@@ -7,9 +7,13 @@ use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
 use crate::harness::{running, until};
 use crate::retention::files;
+use centinela::analyze::compare;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
 use centinela::config::Conflicts;
+use centinela::store::instances::{self, InstanceRow};
+use centinela::store::jobs::{self, JobKind};
+use centinela::store::variants;
 use centinela_domain::status::DimseStatus;
 use centinela_phantom::{Pathology, collection};
 use serde_json::Value;
@@ -211,6 +215,60 @@ async fn a_refused_conflict_takes_nobody_else_with_it() {
     assert_eq!(statuses[1].max(statuses[2]), 0x0111, "{statuses:04X?}");
     assert_eq!(statuses[1].min(statuses[2]), 0, "{statuses:04X?}");
     come_to(3).await;
+    drop(app);
+    node.run_until(async {}).await.unwrap();
+}
+
+/// The database is held while the job looks at the bytes; meanwhile retention deletes the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_changed_while_it_was_compared_is_compared_again() {
+    let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let config = running::config(&dir.path().join("data"), running::MODALITY);
+    let node = Running::start(config, Clock::fixed(1_800_000_000_000), &[Role::Scp]).await.unwrap();
+    let (app, port) = (node.app.clone(), node.dicom.unwrap().port());
+    let (first, second) = twins(shop.path());
+    let sop = first.sop.clone();
+    for film in [first, second] {
+        let pushed = tokio::task::spawn_blocking(move || push(port, &film).unwrap()).await.unwrap();
+        assert_eq!(pushed, DimseStatus::SUCCESS);
+    }
+    let mut tx = app.db.write().await.unwrap();
+    let job = loop {
+        let job = jobs::claim(&mut tx, "w", app.clock.now(), 3_600_000).await.unwrap().unwrap();
+        if job.kind == JobKind::Compare.as_str() {
+            break job;
+        }
+    };
+    tx.commit().await.unwrap();
+    let variant = async || variants::of_instance(&mut app.db.read().await.unwrap(), &sop).await.unwrap().remove(0);
+    for resolution in [None, Some("take_second")] {
+        let mut held = app.db.write().await.unwrap();
+        if let Some(resolution) = resolution {
+            assert!(variants::resolve(&mut held, &job.subject, resolution, 1).await.unwrap());
+            held.commit().await.unwrap();
+            held = app.db.write().await.unwrap();
+        }
+        let (at_work, claimed) = (app.clone(), job.clone());
+        let looking = tokio::spawn(async move { compare::run(&at_work, &claimed).await });
+        tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        let row = instances::find(&mut held, &sop).await.unwrap().unwrap();
+        let blob = format!("{}-moved", row.blob);
+        std::fs::rename(dir.path().join("data/blobs").join(&row.blob), dir.path().join("data/blobs").join(&blob))
+            .unwrap();
+        instances::take_over(&mut held, &InstanceRow { blob, ..row }).await.unwrap();
+        held.commit().await.unwrap();
+        let error = looking.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("changed while"), "{error:#}");
+        if resolution.is_none() {
+            assert_eq!(variant().await.state, "pending");
+            compare::run(&app, &job).await.unwrap();
+            assert_eq!(variant().await.state, "quarantined");
+            let mut tx = app.db.write().await.unwrap();
+            assert_eq!(jobs::again(&mut tx, JobKind::Compare, &job.subject, 1).await.unwrap(), 1);
+            tx.commit().await.unwrap();
+        }
+    }
+    assert_eq!(variant().await.resolution.as_deref(), Some("take_second"), "still to be done");
     drop(app);
     node.run_until(async {}).await.unwrap();
 }

@@ -85,6 +85,48 @@ fn killed_while_deleting_it_never_claims_what_is_gone() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_cannot_be_removed_holds_up_no_other() {
+    let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut config = running::config(&dir.path().join("data"), running::MODALITY);
+    config.settings.storage.keep_days = 1.0;
+    config.settings.study.quiet_period = 1.0;
+    config.settings.analyze.lease = 86_400;
+    let clock = Clock::fixed(1_800_000_000_000);
+    let node = Running::start(config, clock, &[Role::Scp, Role::Worker]).await.unwrap();
+    let (app, port) = (node.app.clone(), node.dicom.unwrap().port());
+    let films: Vec<_> = collection(2, 320).map(|spec| write(shop.path(), &spec)).collect();
+    for film in &films {
+        assert_eq!(push_from(port, film).await.0, 0);
+        settle(&app, film).await;
+    }
+    // A folder with something inside, where the file of the first is: no unlink removes it.
+    let first = films.iter().map(|film| &film.sop).min().unwrap();
+    let path = dir.path().join("data/blobs").join(&instance(&app, first).await.blob);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("inside"), b"").unwrap();
+    app.clock.advance(2 * DAY);
+    let left = async |wanted: Option<&String>| {
+        for _ in 0..1_000 {
+            app.room.ring();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let mut tx = app.db.read().await.unwrap();
+            let deleted = retention::due(&mut tx, i64::MAX, false, 10).await.unwrap().is_empty();
+            if deleted && retention::next_remains(&mut tx, "", 10).await.unwrap().as_ref() == wanted {
+                return;
+            }
+        }
+        panic!("not left: {wanted:?}");
+    };
+    left(Some(first)).await;
+    assert_eq!(files(&dir.path().join("data/blobs/instances")), 1, "the other is gone");
+    std::fs::remove_dir_all(&path).unwrap();
+    left(None).await;
+    drop(app);
+    node.run_until(async {}).await.unwrap();
+}
+
 /// A file system of its own with so many bytes; only root can make one.
 struct SmallDisk(tempfile::TempDir);
 
@@ -278,18 +320,31 @@ pub async fn contract(db: &Db) {
         digest: digest.to_owned(),
         blob: blob.to_owned(),
         bytes: 11,
+        transfer_syntax: "2".to_owned(),
         ..known.clone()
     };
     retention::delete(&mut tx, &one, 2_000).await.unwrap();
     assert!(!uids(&retention::due(&mut tx, 1_000, false, 10_000).await.unwrap()).contains(&one));
-    let remains = retention::purge(&mut tx, 2_001, 100).await.unwrap();
+    assert_eq!(retention::next_remains(&mut tx, "", 100).await.unwrap().as_deref(), Some(&*one));
+    let remains = retention::purge(&mut tx, 2_001, ("", &one)).await.unwrap();
     assert!(remains.iter().all(|r| r.sop_instance == one) && !remains.is_empty(), "{remains:?}");
-    assert!(retention::purge(&mut tx, 2_002, 100).await.unwrap().is_empty(), "once");
+    assert!(retention::purge(&mut tx, 2_002, ("", &one)).await.unwrap().is_empty(), "once");
+    assert_eq!(retention::next_remains(&mut tx, "", 100).await.unwrap(), None);
+    // A file that cannot be removed: marked again, and behind it comes the next.
+    retention::unpurge(&mut tx, &remains[0]).await.unwrap();
+    let two = aged.iter().map(|film| &film.sop_instance).find(|sop| **sop > one).unwrap();
+    retention::delete(&mut tx, two, 2_003).await.unwrap();
+    assert_eq!(retention::next_remains(&mut tx, "", 1).await.unwrap().as_deref(), Some(&*one));
+    assert_eq!(retention::next_remains(&mut tx, &one, 1).await.unwrap().as_ref(), Some(two));
+    let stuck = retention::purge(&mut tx, 2_004, ("", &one)).await.unwrap();
+    assert_eq!(stuck, remains[..1]);
+    late_variant(&mut tx, &one).await;
     assert_eq!(retention::restore(&mut tx, &again("other", "new")).await.unwrap(), None);
     assert_eq!(retention::restore(&mut tx, &again("digest", "new")).await.unwrap(), Some(one.clone()));
     assert_eq!(retention::restore(&mut tx, &again("digest", "newer")).await.unwrap(), None, "once");
     let back = instances::find(&mut tx, &one).await.unwrap().unwrap();
     assert_eq!((back.deleted_at, back.blob.as_str(), back.bytes), (None, "new", 11));
+    assert_eq!(back.transfer_syntax, "2", "as it came now");
     retention::mark_damaged(&mut tx, "new", 3_000).await.unwrap();
     assert_eq!(instances::find(&mut tx, &one).await.unwrap().unwrap().damaged_at, Some(3_000));
     assert_eq!(retention::restore(&mut tx, &again("digest", "newer")).await.unwrap(), Some("new".to_owned()));
@@ -391,6 +446,40 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
             _ => {}
         }
     }
+}
+
+/// A variant of a deleted film goes as well, once it is old enough and somebody has decided.
+async fn late_variant(tx: &mut Tx, sop: &str) {
+    let row = VariantRow {
+        id: "late".to_owned(),
+        sop_instance: sop.to_owned(),
+        digest: "late digest".to_owned(),
+        transfer_syntax: "1".to_owned(),
+        blob: "late".to_owned(),
+        bytes: 7,
+        calling: "A".to_owned(),
+        received_at: 3_000,
+        state: "pending".to_owned(),
+        reason: None,
+        deleted_at: None,
+        resolution: None,
+        resolved_at: None,
+    };
+    assert!(variants::insert(tx, &row).await.unwrap());
+    let bytes = async |tx: &mut Tx, before| {
+        let due = retention::due(tx, before, false, 10_000).await.unwrap();
+        due.into_iter().find(|film| film.sop_instance == sop).map(|film| film.bytes)
+    };
+    assert_eq!(bytes(tx, 4_000).await, None, "to be compared");
+    variants::judge(tx, "late", "quarantined", "because").await.unwrap();
+    assert_eq!(bytes(tx, 4_000).await, None, "to be decided");
+    assert!(variants::resolve(tx, "late", "kept_first", 3_500).await.unwrap());
+    assert_eq!(bytes(tx, 3_000).await, None, "too young");
+    assert_eq!(bytes(tx, 4_000).await, Some(7));
+    retention::delete(tx, sop, 4_001).await.unwrap();
+    assert_eq!(bytes(tx, 4_000).await, None, "deleted");
+    let remains = retention::purge(tx, 4_002, ("", sop)).await.unwrap();
+    assert_eq!(remains.iter().map(|r| (r.blob.as_str(), r.variant)).collect::<Vec<_>>(), [("late", true)]);
 }
 
 /// A queued job that no claim of this story meets: claimed for a while and failed into the future.

@@ -17,11 +17,13 @@ async fn contract(db: &Db) {
     study_opens_closes_and_reopens(db).await;
     a_rolled_back_transaction_leaves_nothing(db).await;
     events_are_told_by_kind(db).await;
+    writers_stand_in_line(db).await;
     eight_workers_never_share_a_job(db).await;
     a_lost_lease_is_fenced(db).await;
     a_delivery_is_scheduled_once(db).await;
     crate::retention::contract(db).await;
     a_promise_is_taken_back_with_its_film(db).await;
+    thousands_of_references_keep_their_outcome(db).await;
 }
 
 /// One instance of a study arrived; the study falls quiet after half a second.
@@ -60,6 +62,15 @@ async fn a_rolled_back_transaction_leaves_nothing(db: &Db) {
     drop(tx);
     let mut tx = db.read().await.unwrap();
     assert!(studies::find(&mut tx, "1.2.4").await.unwrap().is_none());
+}
+
+async fn writers_stand_in_line(db: &Db) {
+    let first = db.write().await.unwrap();
+    let soon = std::time::Duration::from_millis(200);
+    assert!(tokio::time::timeout(soon, db.write()).await.is_err(), "two writers at once");
+    assert!(tokio::time::timeout(soon, db.read()).await.unwrap().is_ok(), "readers do not wait");
+    drop(first);
+    db.write().await.unwrap();
 }
 
 fn job<'a>(subject: &'a str, priority: i64) -> NewJob<'a> {
@@ -162,8 +173,9 @@ async fn a_promise_is_taken_back_with_its_film(db: &Db) {
     let row = commitments::claim(&mut tx, "CR1", 10, 100).await.unwrap().unwrap();
     assert!(commitments::claim(&mut tx, "CR1", 109, 100).await.unwrap().is_none(), "the lease holds");
     assert!(commitments::due_callers(&mut tx, 109).await.unwrap().is_empty());
-    // Asked again while it is checked: the check of before is fenced.
-    assert_eq!(commitments::record(&mut tx, &new(&references), 12).await.unwrap(), Recorded::Again(id.clone()));
+    // Asked again while it is checked, in another order: the check of before is fenced.
+    let turned = [references[1].clone(), references[0].clone()];
+    assert_eq!(commitments::record(&mut tx, &new(&turned), 12).await.unwrap(), Recorded::Again(id.clone()));
     assert!(!commitments::checked(&mut tx, &row, &[0, 0], 13).await.unwrap());
     let row = commitments::claim(&mut tx, "CR1", 12, 100).await.unwrap().unwrap();
     assert!(commitments::checked(&mut tx, &row, &[0, 0], 13).await.unwrap());
@@ -183,6 +195,33 @@ async fn a_promise_is_taken_back_with_its_film(db: &Db) {
     assert_eq!(outcomes(&mut tx).await, [0, 0x0112]);
     assert!(!commitments::retry(&mut tx, &id, 15).await.unwrap(), "there is nothing to try again");
     tx.commit().await.unwrap();
+}
+
+async fn thousands_of_references_keep_their_outcome(db: &Db) {
+    let uid = |text: &str| Uid::parse(text).unwrap();
+    let references: Vec<_> =
+        (0..4_500).map(|n| Reference { sop_class: uid("1.2"), sop_instance: uid(&format!("6.{n}")) }).collect();
+    let new = NewCommitment {
+        transaction_uid: "6.6",
+        calling: "CR6",
+        called: "NODE",
+        peer: "::1",
+        association: "a",
+        references: &references,
+    };
+    let mut tx = db.write().await.unwrap();
+    let Recorded::New(id) = commitments::record(&mut tx, &new, 10).await.unwrap() else { panic!("new") };
+    let row = commitments::claim(&mut tx, "CR6", 10, 100).await.unwrap().unwrap();
+    let outcomes: Vec<i64> = (0..4_500).map(|n| [0, 0x0110, 0x0112][n % 3]).collect();
+    assert!(commitments::checked(&mut tx, &row, &outcomes, 11).await.unwrap());
+    let rows = commitments::references(&mut tx, &id).await.unwrap();
+    assert_eq!(rows.len(), references.len());
+    for ((row, reference), (position, outcome)) in rows.iter().zip(&references).zip((0..).zip(outcomes)) {
+        let found = (row.position, row.sop_instance.as_str(), row.outcome);
+        assert_eq!(found, (position, reference.sop_instance.as_str(), Some(outcome)));
+    }
+    assert_eq!(commitments::find(&mut tx, &id).await.unwrap().unwrap().failed, Some(3_000));
+    drop(tx);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

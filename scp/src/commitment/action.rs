@@ -11,10 +11,16 @@ use centinela_domain::commitment::{MAX_BYTES, REQUEST, Request, SOP_CLASS, SOP_I
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::{Uid, UidError};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 /// A longer data set is read and thrown away up to so many bytes; then the peer is not believed to
 /// end at all.
 const MOST_READ: usize = 4 * MAX_BYTES;
+/// A request up to so many bytes needs no place, so that slow long ones hold up only each other.
+const SHORT: usize = 64 << 10;
+/// Places for longer requests in this process.
+static PLACES: Semaphore = Semaphore::const_new(4);
 
 impl<H: StoreHandler> Association<H> {
     /// Serves one N-ACTION request. Gives the status to answer; success means that the request is
@@ -26,17 +32,17 @@ impl<H: StoreHandler> Association<H> {
         command: &CommandSet,
         reports: &Reports,
     ) -> Result<DimseStatus, Fault> {
-        let data_set = if command.data_set { Some(self.collect(wire, context).await?) } else { None };
         if let Err(status) = addressed(context, command) {
+            if command.data_set {
+                self.consume(wire, context, None).await?;
+            }
             return Ok(status);
         }
-        match command.action_type {
-            Some(REQUEST) => {}
-            Some(_) => return Ok(DimseStatus::NO_SUCH_ACTION),
-            None => return Ok(DimseStatus::MISTYPED_ARGUMENT),
+        if !command.data_set {
+            return Ok(DimseStatus::MISSING_ATTRIBUTE);
         }
-        let Some(data_set) = data_set else { return Ok(DimseStatus::MISSING_ATTRIBUTE) };
-        let Some(data_set) = data_set else { return Ok(DimseStatus::RESOURCE_LIMITATION) };
+        let collected = self.collect(wire, context).await?;
+        let Some((data_set, place)) = collected else { return Ok(DimseStatus::RESOURCE_LIMITATION) };
         let (Some(calling), Some(called)) = (self.calling.clone(), self.called.clone()) else {
             return Ok(DimseStatus::NOT_AUTHORIZED);
         };
@@ -44,7 +50,7 @@ impl<H: StoreHandler> Association<H> {
             Ok(request) => request,
             Err(status) => return Ok(status),
         };
-        drop(data_set);
+        drop((data_set, place));
         let request = CommitmentRequest {
             calling,
             called,
@@ -65,7 +71,7 @@ impl<H: StoreHandler> Association<H> {
         command: &CommandSet,
     ) -> Result<DimseStatus, Fault> {
         if command.data_set {
-            self.collect(wire, context).await?;
+            self.consume(wire, context, None).await?;
         }
         if context.abstract_syntax.as_str() != SOP_CLASS {
             return Ok(DimseStatus::UNRECOGNIZED_OPERATION);
@@ -73,16 +79,16 @@ impl<H: StoreHandler> Association<H> {
         Ok(DimseStatus::INVALID_ARGUMENT_VALUE)
     }
 
-    /// Reads the data set of the open message; `None` if it is longer than a request may be.
-    /// Memory grows with the bytes that come, never with what they claim.
-    pub(crate) async fn collect<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Reads the data set of the open message; `None` if it is longer than a request may be, or is long
+    /// and found no place in time. Memory grows with the bytes that come, never with what they claim.
+    async fn collect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,
-    ) -> Result<Option<Vec<u8>>, Fault> {
+    ) -> Result<Option<(Vec<u8>, Option<SemaphorePermit<'static>>)>, Fault> {
         let limits = &self.policy.limits;
         let patience = Patience { between: limits.stall, inside: limits.stall, open: true };
-        let (mut bytes, mut received) = (Vec::new(), 0_usize);
+        let (mut bytes, mut received, mut place, mut fits) = (Vec::new(), 0_usize, None, true);
         loop {
             let Arrival::Fragment(fragment) = wire.next(patience).await? else {
                 return Err(unexpected("a release inside a message"));
@@ -94,19 +100,24 @@ impl<H: StoreHandler> Association<H> {
             if received > MOST_READ {
                 return Err(dimse("a data set that does not end"));
             }
-            if received > MAX_BYTES {
-                bytes = Vec::new();
-            } else {
+            if fits && received > SHORT && place.is_none() {
+                place = timeout(limits.stall, PLACES.acquire()).await.ok().and_then(Result::ok);
+                fits = place.is_some();
+            }
+            fits &= received <= MAX_BYTES;
+            if fits {
                 bytes.extend_from_slice(fragment.data);
+            } else {
+                (bytes, place) = (Vec::new(), None);
             }
             if fragment.last {
-                return Ok((received <= MAX_BYTES).then_some(bytes));
+                return Ok(fits.then_some((bytes, place)));
             }
         }
     }
 }
 
-/// Whether the request names the class of its context and the class's one instance.
+/// Whether the request names the class of its context, the class's one instance and its one action.
 fn addressed(context: &Context, command: &CommandSet) -> Result<(), DimseStatus> {
     let is = |uid: &Uid, constant: &str| uid.as_str() == constant;
     if !is(&context.abstract_syntax, SOP_CLASS) {
@@ -118,9 +129,14 @@ fn addressed(context: &Context, command: &CommandSet) -> Result<(), DimseStatus>
         None => return Err(DimseStatus::MISTYPED_ARGUMENT),
     }
     match &command.requested_instance {
-        Some(Ok(instance)) if is(instance, SOP_INSTANCE) => Ok(()),
-        Some(Ok(_)) => Err(DimseStatus::NO_SUCH_INSTANCE),
-        Some(Err(UidError::Empty)) | None => Err(DimseStatus::MISTYPED_ARGUMENT),
-        Some(Err(_)) => Err(DimseStatus::INVALID_SOP_INSTANCE),
+        Some(Ok(instance)) if is(instance, SOP_INSTANCE) => {}
+        Some(Ok(_)) => return Err(DimseStatus::NO_SUCH_INSTANCE),
+        Some(Err(UidError::Empty)) | None => return Err(DimseStatus::MISTYPED_ARGUMENT),
+        Some(Err(_)) => return Err(DimseStatus::INVALID_SOP_INSTANCE),
+    }
+    match command.action_type {
+        Some(REQUEST) => Ok(()),
+        Some(_) => Err(DimseStatus::NO_SUCH_ACTION),
+        None => Err(DimseStatus::MISTYPED_ARGUMENT),
     }
 }

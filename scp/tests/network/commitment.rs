@@ -175,8 +175,63 @@ async fn every_wrong_request_has_its_status_and_the_association_goes_on() {
     assert_eq!(node.memory.asked.lock().unwrap().len(), 1, "only the last one was worth asking");
 }
 
+/// The places for long requests are the process's: tests that take them take turns.
+static LONG: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_by_its_command_is_not_collected() {
+    let node = Node::start().await;
+    let mut peer = asked(&node).await;
+    let block = p_data(&[pdv(1, 0, &vec![0; 100_000])]);
+    for (command, status) in [(action(CLASS, "1.2.3", 1, 1), 0x0112), (crate::peer::request(0x0100, 7, 1), 0x0115)] {
+        peer.send(&p_data(&[pdv(1, 3, &command)])).await;
+        // So much that a collected one would have been aborted.
+        for _ in 0..=4 * MAX_BYTES / 100_000 {
+            peer.send(&block).await;
+        }
+        peer.send(&p_data(&[pdv(1, 2, b"")])).await;
+        assert_eq!(peer.hear_response().await, (7, status), "{status:04X}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn four_long_requests_are_collected_at_once() {
+    let _turn = LONG.lock().await;
+    let node = Node::with(|policy| policy.limits.stall = Duration::from_secs(3)).await;
+    let instances: Vec<String> = (0..1_000).map(|n| format!("1.{n:0>60}").replace("1.0", "1.2")).collect();
+    let data = information(&instances.iter().map(String::as_str).collect::<Vec<_>>());
+    let (most, rest) = data.split_at(100_000);
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut peer = asked(&node).await;
+        peer.send(&p_data(&[pdv(1, 3, &action(CLASS, INSTANCE, 1, 1)), pdv(1, 0, most)])).await;
+        slow.push(peer);
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut fifth = asked(&node).await;
+    fifth.send(&p_data(&[pdv(1, 3, &action(CLASS, INSTANCE, 1, 1)), pdv(1, 2, &data)])).await;
+    let mut short = asked(&node).await;
+    assert_eq!(ask(&mut short, &action(CLASS, INSTANCE, 1, 1), &information(&["1.5"])).await, (7, 0));
+    let alive = async {
+        for byte in 0..7 {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            for peer in &mut slow {
+                peer.send(&p_data(&[pdv(1, 0, &rest[byte..=byte])])).await;
+            }
+        }
+    };
+    let (answer, ()) = tokio::join!(fifth.hear_response(), alive);
+    assert_eq!(answer, (7, 0x0213), "no place");
+    for peer in &mut slow {
+        peer.send(&p_data(&[pdv(1, 2, &rest[7..])])).await;
+        assert_eq!(peer.hear_response().await, (7, 0));
+    }
+    assert_eq!(ask(&mut fifth, &action(CLASS, INSTANCE, 1, 1), &data).await, (7, 0), "the places are free again");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_end_is_not_collected() {
+    let _turn = LONG.lock().await;
     let node = Node::start().await;
     let mut peer = asked(&node).await;
     peer.send(&p_data(&[pdv(1, 3, &action(CLASS, INSTANCE, 1, 1))])).await;

@@ -1,8 +1,8 @@
 """pynetdicom as a modality that asks for storage commitment.
 
-commitment_peer.py ask PORT TRANSACTION WAIT CLASS INSTANCE...
+commitment_peer.py ask PORT TRANSACTION WAIT CLASS INSTANCE... [--answer STATUS]
     sends N-ACTION as MODALITY, keeps the association open for up to WAIT seconds for the report, and
-    prints JSON: {"status": N-ACTION status, "report": {...} or null}
+    prints JSON: {"status": N-ACTION status, "report": {...} or null}; answers STATUS (decimal, or 0)
 commitment_peer.py listen PORT STATUS [OWN CA]
     prints its port (PORT 0 takes any), then each report as one line of JSON, until its input ends;
     answers STATUS (decimal). With OWN (PATH of a certificate and its key, without ending) and CA it
@@ -33,12 +33,12 @@ def seen(event):
     }
 
 
-def ask(port, transaction, wait, sop_class, instances):
+def ask(port, transaction, wait, sop_class, instances, answer=0x0000):
     reports = []
 
     def report(event):
         reports.append(seen(event))
-        return 0x0000, None
+        return answer, None
 
     entity = AE("MODALITY")
     entity.add_requested_context(StorageCommitmentPushModel, SYNTAXES)
@@ -93,4 +93,7 @@ if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
     if verb == "listen":
         sys.exit(listen(int(rest[0]), int(rest[1]), *rest[2:]))
-    sys.exit(ask(int(rest[0]), rest[1], float(rest[2]), rest[3], rest[4:]))
+    answer = 0
+    if rest[-2] == "--answer":
+        *rest, _, answer = rest
+    sys.exit(ask(int(rest[0]), rest[1], float(rest[2]), rest[3], rest[4:], int(answer)))
