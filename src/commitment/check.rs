@@ -137,13 +137,12 @@ async fn damaged(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::{Context as _, anyhow};
+    use anyhow::anyhow;
     use std::io::Error;
 
     #[test]
     fn only_the_bytes_themselves_are_damage() {
-        let met =
-            |error: Error| is_damage(&anyhow::Error::from(Err::<(), _>(error).context("read a film").unwrap_err()));
+        let met = |error: Error| is_damage(&anyhow::Error::new(error).context("read a film"));
         assert!(is_damage(&anyhow!("the digest differs").context("read a film")));
         assert!(met(ErrorKind::UnexpectedEof.into()));
         for errno in [Errno::NOENT, Errno::IO] {

@@ -219,7 +219,7 @@ async fn a_refused_conflict_takes_nobody_else_with_it() {
     node.run_until(async {}).await.unwrap();
 }
 
-/// The database is held while the job looks at the bytes; meanwhile retention deletes the first.
+/// The database is held while the job looks at the bytes; meanwhile the first gets another key.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_changed_while_it_was_compared_is_compared_again() {
     let (dir, shop) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
