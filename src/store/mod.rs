@@ -34,7 +34,7 @@ macro_rules! on {
                 let $c = &mut **tx;
                 $body
             }
-            crate::store::Tx::Postgres { tx } => {
+            crate::store::Tx::Postgres { tx, .. } => {
                 let $c = &mut **tx;
                 $body
             }
@@ -57,6 +57,9 @@ pub enum Db {
     Postgres {
         /// Connections.
         pool: PgPool,
+        /// Held by the one open write transaction of this process, so that those who wait hold no
+        /// connection.
+        writer: Arc<Mutex<()>>,
     },
 }
 
@@ -74,6 +77,8 @@ pub enum Tx {
     Postgres {
         /// The transaction.
         tx: Transaction<'static, Postgres>,
+        /// The place in line, for write transactions.
+        _writer: Option<OwnedMutexGuard<()>>,
     },
 }
 
@@ -118,7 +123,7 @@ impl Db {
             bail!("PostgreSQL {version} is too old: version 14 or later is needed");
         }
         sqlx::migrate!("migrations/postgres").run(&pool).await.context("migrate the PostgreSQL database")?;
-        Ok(Self::Postgres { pool })
+        Ok(Self::Postgres { pool, writer: Arc::default() })
     }
 
     /// A transaction that only reads.
@@ -129,11 +134,12 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
             Self::Sqlite { pool, .. } => Tx::Sqlite { tx: pool.begin().await?, _writer: None },
-            Self::Postgres { pool } => Tx::Postgres { tx: pool.begin().await? },
+            Self::Postgres { pool, .. } => Tx::Postgres { tx: pool.begin().await?, _writer: None },
         })
     }
 
-    /// A transaction that may write. Keep it short: no file, network or inference inside.
+    /// A transaction that may write. Keep it short: no network or inference inside, and a file
+    /// only where its row must not change meanwhile.
     ///
     /// # Errors
     /// If no connection can be had.
@@ -144,12 +150,13 @@ impl Db {
                 let guard = Arc::clone(writer).lock_owned().await;
                 Tx::Sqlite { tx: pool.begin_with("BEGIN IMMEDIATE").await?, _writer: Some(guard) }
             }
-            Self::Postgres { pool } => {
+            Self::Postgres { pool, writer } => {
+                let guard = Arc::clone(writer).lock_owned().await;
                 let mut tx = pool.begin().await?;
-                // Writers come one after the other on both engines, so that what one has read still holds when
+                // Writers of all processes come one after the other on both engines, so that what one has read still holds when
                 // it writes. Every statement after the lock sees all that the writers before it committed.
                 sqlx::query("select pg_advisory_xact_lock($1)").bind(WRITERS).execute(&mut *tx).await?;
-                Tx::Postgres { tx }
+                Tx::Postgres { tx, _writer: Some(guard) }
             }
         })
     }
@@ -158,7 +165,7 @@ impl Db {
     pub async fn close(&self) {
         match self {
             Self::Sqlite { pool, .. } => pool.close().await,
-            Self::Postgres { pool } => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
 }
@@ -192,7 +199,7 @@ impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Self::Sqlite { tx, .. } => tx.commit().await?,
-            Self::Postgres { tx } => tx.commit().await?,
+            Self::Postgres { tx, .. } => tx.commit().await?,
         }
         Ok(())
     }
