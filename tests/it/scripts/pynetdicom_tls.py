@@ -15,7 +15,8 @@ import subprocess
 import sys
 
 from pydicom import dcmread
-from pynetdicom import AE
+from pynetdicom import AE, evt
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.pdu_primitives import UserIdentityNegotiation
 from pynetdicom.sop_class import Verification
 
@@ -60,16 +61,23 @@ def main(port, authority, own, version, calling, *words):
     data_sets = [dcmread(f) for f in files]
     for data in data_sets:
         entity.add_requested_context(data.SOPClassUID, data.file_meta.TransferSyntaxUID)
+    # Heard on the wire: an answer that comes before its own thread looks is told by pynetdicom as no connection.
+    refused = []
+
+    def heard(event):
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            refused.append(f"{event.pdu.result}/{event.pdu.source}/{event.pdu.reason_diagnostic}")
+
     association = entity.associate(
         "127.0.0.1",
         int(port.lstrip("-")),
         ae_title="CENTINELA",
         ext_neg=[item] if item else [],
+        evt_handlers=[(evt.EVT_PDU_RECV, heard)],
         tls_args=None if version == "-" else (context(authority, own, version), "localhost"),
     )
-    if association.is_rejected:
-        primitive = association.acceptor.primitive
-        print(f"rejected {primitive.result}/{primitive.result_source}/{primitive.diagnostic}")
+    if refused:
+        print(f"rejected {refused[0]}")
     elif not association.is_established:
         print("aborted")
     else:
