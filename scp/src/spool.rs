@@ -59,14 +59,8 @@ impl Spooled {
     /// If the file system refuses.
     pub fn settle(&mut self) -> io::Result<&File> {
         if let Some(rest) = self.rest.take() {
-            let bytes = rest.bytes();
             // After a failed write nothing is left to be written, and no file.
-            let mut part = match self.part.take() {
-                Some(part) => part,
-                None => Part::create(self.path.clone(), self.direct && bytes.len() > SMALL)?,
-            };
-            part.append(bytes)?;
-            self.part = Some(part);
+            self.part = Some(Part::write(self.part.take(), &self.path, self.direct, rest.bytes())?);
         }
         self.part.as_ref().map(|part| part.out.file()).ok_or_else(|| io::Error::other("an earlier write failed"))
     }
@@ -160,11 +154,17 @@ impl Part {
         Ok(Self { out, guard: RemoveOnDrop { path, kept: AtomicBool::new(false) }, head: Vec::new() })
     }
 
-    fn append(&mut self, block: &[u8]) -> io::Result<()> {
-        if self.head.is_empty() {
-            self.head = block[..block.len().min(HEAD)].to_vec();
+    /// Appends to the file, which is made if there is none. On failure there is none.
+    fn write(part: Option<Self>, path: &Path, direct: bool, block: &[u8]) -> io::Result<Self> {
+        let mut part = match part {
+            Some(part) => part,
+            None => Self::create(path.to_owned(), direct && block.len() > SMALL)?,
+        };
+        if part.head.is_empty() {
+            part.head = block[..block.len().min(HEAD)].to_vec();
         }
-        self.out.append(block)
+        part.out.append(block)?;
+        Ok(part)
     }
 }
 
@@ -217,17 +217,9 @@ impl SpoolWriter {
 
     fn flush(&mut self) {
         self.hash(BLOCK);
-        let written = match &mut self.part {
-            Ok(Some(part)) => part.append(&self.block.bytes()[..BLOCK]).map(|()| None),
-            Ok(None) => Part::create(self.path.clone(), self.direct).and_then(|mut part| {
-                part.append(&self.block.bytes()[..BLOCK])?;
-                Ok(Some(part))
-            }),
-            Err(_) => Ok(None),
-        };
-        match written {
-            Ok(None) => {}
-            new => self.part = new,
+        // After an error it stays, and the rest is ignored.
+        if let Ok(part) = &mut self.part {
+            self.part = Part::write(part.take(), &self.path, self.direct, &self.block.bytes()[..BLOCK]).map(Some);
         }
         self.block.drain(BLOCK);
     }

@@ -3,6 +3,7 @@
 use super::auth::Caller;
 use super::problem::Problem;
 use super::query::Given;
+use super::rows::last_status;
 use super::schema::dto;
 use super::time::Time;
 use crate::app::App;
@@ -12,7 +13,6 @@ use anyhow::Context as _;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
-use centinela_domain::status::DimseStatus;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -83,7 +83,6 @@ const UNKNOWN: &str = "No request for storage commitment has this identifier.";
 
 impl From<CommitmentRow> for CommitmentSummary {
     fn from(row: CommitmentRow) -> Self {
-        let status = row.last_status.and_then(|code| u16::try_from(code).ok());
         Self {
             id: row.id,
             transaction_uid: row.transaction_uid,
@@ -94,7 +93,7 @@ impl From<CommitmentRow> for CommitmentSummary {
             failed: row.failed,
             attempts: row.attempts,
             next_at: Time(row.next_at),
-            last_status: status.map(|code| DimseStatus(code).to_string()),
+            last_status: last_status(row.last_status),
             last_error: row.last_error,
             requested_at: Time(row.requested_at),
             checked_at: row.checked_at.map(Time),

@@ -66,9 +66,13 @@ impl ResultSummary {
     }
 }
 
+/// The last status of a peer, as a row holds it, in words.
+pub(super) fn last_status(code: Option<i64>) -> Option<String> {
+    code.and_then(|code| u16::try_from(code).ok()).map(|code| DimseStatus(code).to_string())
+}
+
 impl From<DeliveryRow> for DeliverySummary {
     fn from(row: DeliveryRow) -> Self {
-        let status = row.last_status.and_then(|code| u16::try_from(code).ok());
         Self {
             id: row.id,
             result: row.result,
@@ -77,7 +81,7 @@ impl From<DeliveryRow> for DeliverySummary {
             state: row.state,
             attempts: row.attempts,
             next_at: Time(row.next_at),
-            last_status: status.map(|code| DimseStatus(code).to_string()),
+            last_status: last_status(row.last_status),
             last_error: row.last_error,
             created_at: Time(row.created_at),
             accepted_at: row.accepted_at.map(Time),

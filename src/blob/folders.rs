@@ -104,11 +104,6 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    /// Waits until so many wait for the second turn.
-    fn settle() {
-        std::thread::sleep(Duration::from_millis(200));
-    }
-
     #[test]
     fn who_asks_during_an_fsync_waits_for_the_next_and_shares_its_fate() {
         let folder = Folder::default();
@@ -131,7 +126,8 @@ mod tests {
                 })
             };
             let others: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
-            settle();
+            // Until all of them wait.
+            std::thread::sleep(Duration::from_millis(200));
             assert_eq!(calls.load(Ordering::SeqCst), 0, "the first still runs");
             go.send(()).unwrap();
             first.join().unwrap().unwrap();

@@ -45,18 +45,16 @@ impl FsBlobs {
         // Renamed first, so that one commit of the journal takes both the bytes and the name. What is
         // there already may be vouched for: only whole bytes may take its place.
         if rename_where_nothing_is(spooled, &target)? {
-            if let Err(error) = synced() {
+            return synced().inspect_err(|_| {
                 // Another film of the same bytes may have come, and been kept, meanwhile.
-                if fs::metadata(&target)?.ino() == file.metadata()?.ino() {
+                let ours = |found: fs::Metadata| file.metadata().is_ok_and(|own| own.ino() == found.ino());
+                if fs::metadata(&target).is_ok_and(ours) {
                     let _ = fs::remove_file(&target);
                 }
-                return Err(error);
-            }
-        } else {
-            synced()?;
-            fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+            });
         }
-        Ok(())
+        synced()?;
+        fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))
     }
 
     pub(super) fn sync_names<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Result<()> {

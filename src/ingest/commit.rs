@@ -80,9 +80,8 @@ async fn serve(app: &App, mut group: Vec<Waiting>) {
         }
         return;
     }
-    let text = together.err().map(|error| format!("{error:#}"));
     for waiting in group {
-        answer(app, waiting, text.as_deref().map_or(Ok(()), |text| Err(IngestError::database(text)))).await;
+        answer(app, waiting, together.as_ref().map_err(IngestError::shared).copied()).await;
     }
 }
 

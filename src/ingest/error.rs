@@ -24,9 +24,18 @@ pub enum IngestError {
 }
 
 impl IngestError {
-    /// The row's error for one of several instances whose rows were written together.
+    /// What the rows tell.
     pub fn database(text: &str) -> Self {
         Self::Database(anyhow::anyhow!("{text}"))
+    }
+
+    /// The same for another of several instances that became durable together.
+    pub fn shared(&self) -> Self {
+        match self {
+            Self::Blob(error) => Self::Blob(anyhow::anyhow!("{error:#}")),
+            Self::Database(error) => Self::Database(anyhow::anyhow!("{error:#}")),
+            other => Self::database(&other.to_string()),
+        }
     }
 
     /// PS3.4 table B.2-1.
@@ -51,5 +60,13 @@ mod tests {
         assert_eq!(IngestError::Database(io()).status(), DimseStatus(0xA700));
         assert_eq!(IngestError::Mismatch.status(), DimseStatus(0xA900));
         assert_eq!(IngestError::Conflict.status(), DimseStatus(0x0111));
+    }
+
+    #[test]
+    fn all_of_a_group_hear_the_same() {
+        for error in [IngestError::Blob, IngestError::Database] {
+            let error = error(anyhow::anyhow!("EIO").context("fsync"));
+            assert_eq!(format!("{:#}", error.shared()), format!("{error:#}"));
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! The same SOP Instance UID again: the same bytes, another syntax, another picture.
 
 use crate::harness::films::{Film, fixture, write};
+use crate::harness::kept::files_come_to;
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node, Peer};
 use crate::harness::pacs::Pacs;
 use crate::harness::running;
 use crate::harness::tools::must;
 use crate::harness::until;
-use crate::retention::files;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
 use centinela::store::instances::{self, InstanceRow};
@@ -126,15 +126,7 @@ async fn a_film_that_comes_again_hours_later_leaves_one_file() {
     };
     // What is one too many goes after the answer.
     let folder = dir.path().join("data/blobs/instances");
-    let come_to = async |count: usize| {
-        for _ in 0..1_000 {
-            if files(&folder) == count {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("{} files instead of {count}", files(&folder));
-    };
+    let come_to = async |count: usize| files_come_to(&folder, count).await;
     sent(&first).await;
     let before = row().await;
     sent(&first).await;

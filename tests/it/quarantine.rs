@@ -1,12 +1,12 @@
 //! Quarantine: two different films under one UID, and what a person can do about it.
 
 use crate::harness::films::{Film, write};
+use crate::harness::kept::{files, files_come_to};
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Node, Peer};
 use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
 use crate::harness::{running, until};
-use crate::retention::files;
 use centinela::analyze::compare;
 use centinela::cli::serve::{Role, Running};
 use centinela::clock::Clock;
@@ -188,15 +188,7 @@ async fn a_refused_conflict_takes_nobody_else_with_it() {
     let mut others = collection(3, 320).skip(1).map(|spec| write(shop.path(), &spec));
     let (before, after) = (others.next().unwrap(), others.next().unwrap());
     let folder = dir.path().join("data/blobs/instances");
-    let come_to = async |count: usize| {
-        for _ in 0..1_000 {
-            if files(&folder) == count {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
-        panic!("{} files instead of {count}", files(&folder));
-    };
+    let come_to = async |count: usize| files_come_to(&folder, count).await;
     let held = app.db.write().await.unwrap();
     let mut pushes = Vec::new();
     // The first is alone in its group, the rest gather behind it.

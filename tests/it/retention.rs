@@ -2,6 +2,7 @@
 //! may go, on both engines.
 
 use crate::harness::films::{Film, write};
+use crate::harness::kept::files;
 use crate::harness::modality::{must_push, push};
 use crate::harness::node::{Home, Peer};
 use crate::harness::pacs::Pacs;
@@ -20,17 +21,10 @@ use centinela_domain::delivery::DeliveryState;
 use centinela_domain::study::StudyState;
 use centinela_phantom::{Pathology, collection};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 const DAY: i64 = 86_400_000;
-
-/// Everything below a folder.
-pub fn files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
-    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
-}
 
 #[test]
 fn a_deleted_film_says_so_and_comes_back_without_new_work() {
@@ -421,21 +415,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         }
     }
     if variant != "none" {
-        let row = VariantRow {
-            id: format!("v{uid}"),
-            sop_instance: uid.to_owned(),
-            digest: "other digest".to_owned(),
-            transfer_syntax: "1".to_owned(),
-            blob: format!("v{uid}"),
-            bytes: 5,
-            calling: "A".to_owned(),
-            received_at: at,
-            state: "pending".to_owned(),
-            reason: None,
-            deleted_at: None,
-            resolution: None,
-            resolved_at: None,
-        };
+        let row = pending_variant(&format!("v{uid}"), uid, at, 5);
         assert!(variants::insert(tx, &row).await.unwrap());
         match variant {
             "variant" | "quarantined" => variants::judge(tx, &row.id, variant, "because").await.unwrap(),
@@ -448,23 +428,28 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
     }
 }
 
-/// A variant of a deleted film goes as well, once it is old enough and somebody has decided.
-async fn late_variant(tx: &mut Tx, sop: &str) {
-    let row = VariantRow {
-        id: "late".to_owned(),
-        sop_instance: sop.to_owned(),
-        digest: "late digest".to_owned(),
+/// Other bytes of an instance that wait to be compared; their key and digest are named after it.
+fn pending_variant(id: &str, sop_instance: &str, received_at: i64, bytes: i64) -> VariantRow {
+    VariantRow {
+        id: id.to_owned(),
+        sop_instance: sop_instance.to_owned(),
+        digest: format!("digest of {id}"),
         transfer_syntax: "1".to_owned(),
-        blob: "late".to_owned(),
-        bytes: 7,
+        blob: id.to_owned(),
+        bytes,
         calling: "A".to_owned(),
-        received_at: 3_000,
+        received_at,
         state: "pending".to_owned(),
         reason: None,
         deleted_at: None,
         resolution: None,
         resolved_at: None,
-    };
+    }
+}
+
+/// A variant of a deleted film goes as well, once it is old enough and somebody has decided.
+async fn late_variant(tx: &mut Tx, sop: &str) {
+    let row = pending_variant("late", sop, 3_000, 7);
     assert!(variants::insert(tx, &row).await.unwrap());
     let bytes = async |tx: &mut Tx, before| {
         let due = retention::due(tx, before, false, 10_000).await.unwrap();

@@ -8,7 +8,8 @@ use super::until;
 use centinela_scp::part10_parts;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The data set of a Part 10 file: the bytes that were sent.
 pub fn data_set(part10: &[u8]) -> &[u8] {
@@ -79,4 +80,21 @@ pub fn part(home: &Home) -> PathBuf {
         [only] => Some(home.data().join("spool").join(only)),
         _ => None,
     })
+}
+
+/// Everything below a folder.
+pub fn files(folder: &Path) -> usize {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+    entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+}
+
+/// Waits until there are so many files below a folder: what is one too many goes after the answer.
+pub async fn files_come_to(folder: &Path, count: usize) {
+    for _ in 0..1_000 {
+        if files(folder) == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{} files instead of {count}", files(folder));
 }
