@@ -1,4 +1,5 @@
-//! Blobs as files: temporary name, rename, fdatasync, directory fsync.
+//! Blobs as files: temporary name, rename, fsync, and the directory's where the file's does not take the
+//! name along.
 
 use super::folders::Folders;
 use anyhow::{Context as _, Result, ensure};
@@ -18,6 +19,8 @@ pub struct FsBlobs {
     pub(super) root: PathBuf,
     temporary: PathBuf,
     folders: Arc<Folders>,
+    /// An fsync of a file takes its name along.
+    names_go_with_files: bool,
 }
 
 impl FsBlobs {
@@ -29,7 +32,8 @@ impl FsBlobs {
         for dir in [&root, &temporary] {
             fs::create_dir_all(dir).with_context(|| format!("make directory {}", dir.display()))?;
         }
-        Ok(Self { folders: Arc::new(Folders::below(root.clone())), root, temporary })
+        let folders = Arc::new(Folders::below(root.clone()));
+        Ok(Self { folders, names_go_with_files: super::mount::names_go_with_files(&root), root, temporary })
     }
 
     pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
@@ -41,7 +45,10 @@ impl FsBlobs {
         let target = self.path(key)?;
         let folder = target.parent().context("blob key without folder")?;
         self.folders.make(folder)?;
-        let synced = || file.sync_data().with_context(|| format!("fdatasync {}", spooled.display()));
+        let synced = || {
+            let done = if self.names_go_with_files { file.sync_all() } else { file.sync_data() };
+            done.with_context(|| format!("fsync {}", spooled.display()))
+        };
         // Renamed first, so that one commit of the journal takes both the bytes and the name. What is
         // there already may be vouched for: only whole bytes may take its place.
         if rename_where_nothing_is(spooled, &target)? {
@@ -54,10 +61,14 @@ impl FsBlobs {
             });
         }
         synced()?;
-        fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))
+        fs::rename(spooled, &target).with_context(|| format!("rename to {}", target.display()))?;
+        if self.names_go_with_files { synced() } else { Ok(()) }
     }
 
     pub(super) fn sync_names<'k>(&self, keys: impl IntoIterator<Item = &'k str>) -> Result<()> {
+        if self.names_go_with_files {
+            return Ok(());
+        }
         let paths = keys.into_iter().map(|key| self.path(key)).collect::<Result<Vec<_>>>()?;
         let folders: BTreeSet<_> = paths.iter().filter_map(|path| path.parent()).collect();
         folders.into_iter().try_for_each(|folder| self.folders.sync(folder))

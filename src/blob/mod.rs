@@ -6,6 +6,7 @@
 mod digest;
 mod folders;
 mod fs;
+mod mount;
 mod orphans;
 
 use anyhow::Result;
@@ -34,7 +35,8 @@ impl Blobs {
         fs.adopt(key, spooled, file)
     }
 
-    /// Makes keys durable whose files were adopted: one fsync for each folder.
+    /// Makes keys durable whose files were adopted: one fsync for each folder, unless the file system
+    /// writes the name with the file.
     ///
     /// # Errors
     /// If the file system refuses; then none of the keys may be relied on.

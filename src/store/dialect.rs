@@ -15,7 +15,7 @@ impl Sql {
     #[must_use]
     pub const fn on(&self, tx: &Tx) -> &'static str {
         match tx {
-            Tx::Sqlite { .. } => self.sqlite,
+            Tx::Reading(_) | Tx::Sqlite(_) => self.sqlite,
             Tx::Postgres { .. } => self.postgres,
         }
     }

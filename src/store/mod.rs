@@ -16,6 +16,7 @@ pub mod settings;
 pub mod studies;
 pub mod tokens;
 pub mod variants;
+mod writer;
 
 use anyhow::{Context as _, Result, bail};
 use sqlx::postgres::PgPool;
@@ -25,12 +26,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use writer::{Writers, Writing};
 
 /// Runs the same statement on whichever engine the transaction is on.
 macro_rules! on {
     ($tx:expr, $c:ident => $body:expr) => {
         match $tx {
-            crate::store::Tx::Sqlite { tx, .. } => {
+            crate::store::Tx::Reading(tx) => {
+                let $c = &mut **tx;
+                $body
+            }
+            crate::store::Tx::Sqlite(tx) => {
                 let $c = &mut **tx;
                 $body
             }
@@ -46,12 +52,12 @@ pub(crate) use on;
 /// A pool of connections.
 #[derive(Debug, Clone)]
 pub enum Db {
-    /// The embedded default. One writer at a time: waiting in line beats SQLite's busy sleeps.
+    /// The embedded default.
     Sqlite {
-        /// Connections.
+        /// Connections of those who read.
         pool: SqlitePool,
-        /// Held by the one open write transaction.
-        writer: Arc<Mutex<()>>,
+        /// The connection of the one who writes.
+        writers: Writers,
     },
     /// The scale-out engine.
     Postgres {
@@ -66,13 +72,10 @@ pub enum Db {
 /// An open transaction; dropped without [`Tx::commit`] it is rolled back.
 #[derive(Debug)]
 pub enum Tx {
-    /// On SQLite.
-    Sqlite {
-        /// The transaction.
-        tx: Transaction<'static, Sqlite>,
-        /// The place in line, for write transactions.
-        _writer: Option<OwnedMutexGuard<()>>,
-    },
+    /// On SQLite, to read.
+    Reading(Transaction<'static, Sqlite>),
+    /// On SQLite, to write.
+    Sqlite(Writing),
     /// On PostgreSQL.
     Postgres {
         /// The transaction.
@@ -100,7 +103,9 @@ impl Db {
             // On a full disk SQLite ends the transaction by itself, and sqlx then counts it as open for
             // ever: such a connection would refuse every further transaction.
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            .connect_with(options)
+            // There is no server that could have gone away.
+            .test_before_acquire(false)
+            .connect_with(options.clone())
             .await
             .with_context(|| format!("open database {}", path.display()))?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
@@ -108,7 +113,7 @@ impl Db {
         if rustix::fs::statvfs(path).is_ok_and(|disk| disk.f_bavail * disk.f_frsize > STRETCH_FREE) {
             stretch(&pool).await.context("make room in the write-ahead log")?;
         }
-        Ok(Self::Sqlite { pool, writer: Arc::default() })
+        Ok(Self::Sqlite { pool, writers: Writers::new(options) })
     }
 
     /// Connects to PostgreSQL and brings its schema up to date.
@@ -133,7 +138,7 @@ impl Db {
     #[expect(clippy::disallowed_methods, reason = "a read-only transaction may be deferred")]
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { pool, .. } => Tx::Sqlite { tx: pool.begin().await?, _writer: None },
+            Self::Sqlite { pool, .. } => Tx::Reading(pool.begin().await?),
             Self::Postgres { pool, .. } => Tx::Postgres { tx: pool.begin().await?, _writer: None },
         })
     }
@@ -146,10 +151,7 @@ impl Db {
     #[expect(clippy::disallowed_methods, reason = "on PostgreSQL a lock stands for IMMEDIATE")]
     pub async fn write(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { pool, writer } => {
-                let guard = Arc::clone(writer).lock_owned().await;
-                Tx::Sqlite { tx: pool.begin_with("BEGIN IMMEDIATE").await?, _writer: Some(guard) }
-            }
+            Self::Sqlite { writers, .. } => Tx::Sqlite(writers.begin().await?),
             Self::Postgres { pool, writer } => {
                 let guard = Arc::clone(writer).lock_owned().await;
                 let mut tx = pool.begin().await?;
@@ -164,7 +166,10 @@ impl Db {
     /// Closes all connections; on SQLite this also folds the WAL back into the file.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { pool, .. } => pool.close().await,
+            Self::Sqlite { pool, writers } => {
+                writers.close().await;
+                pool.close().await;
+            }
             Self::Postgres { pool, .. } => pool.close().await,
         }
     }
@@ -198,7 +203,8 @@ impl Tx {
     /// If the engine cannot; then nothing of it happened.
     pub async fn commit(self) -> Result<()> {
         match self {
-            Self::Sqlite { tx, .. } => tx.commit().await?,
+            Self::Reading(tx) => tx.commit().await?,
+            Self::Sqlite(writing) => writing.commit().await?,
             Self::Postgres { tx, .. } => tx.commit().await?,
         }
         Ok(())

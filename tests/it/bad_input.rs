@@ -1,9 +1,9 @@
 //! Bad input: a clear error, a plain reason, and nothing lost.
 
+use crate::harness::disk::SmallDisk;
 use crate::harness::films::{Film, fixture, write};
 use crate::harness::modality::{must_push, push, push_as};
 use crate::harness::node::Home;
-use crate::harness::tools::run;
 use centinela_domain::status::DimseStatus;
 use centinela_phantom::collection;
 use centinela_scp::RequestError;
@@ -104,25 +104,6 @@ fn a_file_that_is_not_dicom_fails_the_command_and_is_named() {
     assert_eq!(findings[0]["status"], "failed");
     assert!(findings[0]["reason"].as_str().unwrap().contains("DICM"), "{findings:#}");
     assert_eq!(findings[1]["status"], "analyzed", "one bad file does not stop the others");
-}
-
-/// A small file system that really fills up. Unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(folder: &Path, bytes: u64) -> Self {
-        fs::create_dir_all(folder).unwrap();
-        let size = format!("size={bytes}");
-        let done = run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", folder.to_str().unwrap()]);
-        assert!(done.status.success(), "mounting a tmpfs needs root: run `make test` as root or with sudo");
-        Self(folder.to_owned())
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        run("umount", &["-l", self.0.to_str().unwrap()]);
-    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Retention: a small disk over simulated weeks, films that come back, and the exact rule of what
 //! may go, on both engines.
 
+use crate::harness::disk::SmallDisk;
 use crate::harness::films::{Film, write};
 use crate::harness::kept::files;
 use crate::harness::modality::{must_push, push};
@@ -21,7 +22,6 @@ use centinela_domain::delivery::DeliveryState;
 use centinela_domain::study::StudyState;
 use centinela_phantom::{Pathology, collection};
 use std::collections::BTreeSet;
-use std::process::Command;
 use std::time::Duration;
 
 const DAY: i64 = 86_400_000;
@@ -121,25 +121,6 @@ async fn a_file_that_cannot_be_removed_holds_up_no_other() {
     node.run_until(async {}).await.unwrap();
 }
 
-/// A file system of its own with so many bytes; only root can make one.
-struct SmallDisk(tempfile::TempDir);
-
-impl SmallDisk {
-    fn new(megabytes: u32) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (size, path) = (format!("size={megabytes}m"), dir.path().to_str().unwrap());
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs", path]).status().unwrap();
-        assert!(mounted.success(), "this test mounts a small tmpfs: run it as root, in a container for example");
-        Self(dir)
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
 async fn instance(app: &App, sop: &str) -> InstanceRow {
     let mut tx = app.db.read().await.unwrap();
     instances::find(&mut tx, sop).await.unwrap().unwrap()
@@ -167,7 +148,8 @@ async fn push_from(port: u16, film: &Film) -> centinela_domain::status::DimseSta
 
 #[test]
 fn a_small_disk_takes_films_for_weeks() {
-    let (disk, pacs) = (SmallDisk::new(24), Pacs::start());
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, pacs) = (SmallDisk::mount(folder.path(), 24 << 20), Pacs::start());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(weeks(&disk, &pacs));
 }
@@ -179,7 +161,7 @@ async fn weeks(disk: &SmallDisk, pacs: &Pacs) {
          [[peer]]\nname = \"pacs\"\nae_title = \"PACS\"\nhost = \"127.0.0.1\"\nport = {}\ndeliver = \"full\"\n",
         pacs.port
     );
-    let mut config = running::config(&disk.0.path().join("data"), &text);
+    let mut config = running::config(&disk.0.join("data"), &text);
     config.settings.storage.min_free = 4 << 20;
     config.settings.storage.low_free = 6 << 20;
     config.settings.storage.keep_days = 14.0;
@@ -228,7 +210,7 @@ async fn weeks(disk: &SmallDisk, pacs: &Pacs) {
         }
     }
     assert!(bytes > 24 << 20, "more came than fits: {bytes}");
-    let folders = std::fs::read_dir(disk.0.path().join("data/blobs/instances")).unwrap().count();
+    let folders = std::fs::read_dir(disk.0.join("data/blobs/instances")).unwrap().count();
     assert!(folders < 15, "empty folders go: {folders} are there");
     let mut kept = 0;
     for film in &sent {
