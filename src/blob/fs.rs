@@ -36,6 +36,10 @@ impl FsBlobs {
         Ok(Self { folders, names_go_with_files: super::mount::names_go_with_files(&root), root, temporary })
     }
 
+    pub(super) const fn names_go_with_files(&self) -> bool {
+        self.names_go_with_files
+    }
+
     pub(super) fn path(&self, key: &str) -> Result<PathBuf> {
         ensure!(super::is_safe(key), "blob key {key:?} is not a plain relative path");
         Ok(self.root.join(key))

@@ -112,6 +112,10 @@ mod tests {
         options.busy_timeout(SOON)
     }
 
+    async fn make_table(writing: &mut Writing) {
+        sqlx::query("create table t (n integer not null)").execute(&mut **writing).await.unwrap();
+    }
+
     async fn add(writing: &mut Writing, row: i64) {
         sqlx::query("insert into t values ($1)").bind(row).execute(&mut **writing).await.unwrap();
     }
@@ -125,7 +129,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let writers = Writers::new(options(folder.path()));
         let mut first = writers.begin().await.unwrap();
-        sqlx::query("create table t (n integer not null)").execute(&mut *first).await.unwrap();
+        make_table(&mut first).await;
         add(&mut first, 1).await;
         first.commit().await.unwrap();
         let mut dropped = writers.begin().await.unwrap();
@@ -151,7 +155,7 @@ mod tests {
         sqlx::query("rollback").execute(&mut *ended).await.unwrap();
         assert!(ended.commit().await.is_err());
         let mut next = timeout(SOON, writers.begin()).await.unwrap().unwrap();
-        sqlx::query("create table t (n integer not null)").execute(&mut *next).await.unwrap();
+        make_table(&mut next).await;
         next.commit().await.unwrap();
     }
 
