@@ -28,7 +28,7 @@ fn compare(folder: &Path, cases: &Path) -> Result<(String, f64), Box<dyn Error>>
         return Err("`input` and `logits` need the same number of cases, at least one".into());
     }
     for (n, want) in logits.iter().enumerate() {
-        let got = model.logits(input.get(n)?.flatten_all()?.to_vec1()?, 1)?;
+        let got = model.logits(input.get(n)?.flatten_all()?.to_vec1()?, 1, 1)?;
         let got = got.first().filter(|row| row.len() == want.len()).ok_or("`logits` has another number of labels")?;
         for (a, b) in got.iter().zip(want) {
             let difference = f64::from((a - b).abs());

@@ -167,7 +167,7 @@ fn analyze(model: &dyn Model, part10: &[u8]) -> Answer {
     let start = Instant::now();
     let image = CxrImage::decode(part10)?;
     let decode_ms = millis(start);
-    let prediction = model.predict(&image)?;
+    let prediction = model.predict(&image, 1)?;
     let picture = picture(&image, PICTURE_SIDE);
     Ok(Analyzed { prediction, picture, took_ms: millis(start), decode_ms })
 }

@@ -2,7 +2,7 @@
 
 use crate::image::CxrImage;
 use crate::manifest::Manifest;
-use crate::network::{Network, Output, Tensors};
+use crate::network::{Network, Output, Path, Tensors};
 use crate::package::{Package, PackageError, hex};
 use crate::preprocess::{Affine, prepare};
 use crate::regions::{Map, regions};
@@ -47,18 +47,18 @@ impl From<candle_core::Error> for ModelError {
 }
 
 /// Anything that can score a film.
-pub trait Model: Send {
+pub trait Model: Send + Sync {
     /// What the model says of itself.
     fn manifest(&self) -> &Manifest;
 
     /// Which model it is, for results.
     fn model_ref(&self) -> ModelRef;
 
-    /// Scores a film.
+    /// Scores a film, on at most so many threads.
     ///
     /// # Errors
     /// [`ModelError`].
-    fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError>;
+    fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError>;
 
     /// Digest of everything beside the weights that decides what is reported: labels, thresholds,
     /// calibration, contour levels. Lower-case hex.
@@ -82,7 +82,6 @@ pub fn threshold_set(manifest: &Manifest) -> String {
 pub struct Densenet {
     manifest: Manifest,
     network: Network,
-    pool: rayon::ThreadPool,
     self_test: f64,
 }
 
@@ -92,33 +91,33 @@ impl std::fmt::Debug for Densenet {
     }
 }
 
-/// Threads for one inference: half the machine, at most four. The rest receives, decodes and
-/// writes; on shared cores more threads make inference slower, not faster.
-fn threads() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).clamp(1, 4)
-}
-
 impl Densenet {
-    /// Builds the network and runs the self-test.
+    /// Builds the network on the fastest path and runs the self-test.
     ///
     /// # Errors
     /// [`PackageError`]: a tensor does not fit, or the golden outputs do not come out.
     pub fn from_package(package: &Package) -> Result<Self, PackageError> {
+        Self::on(Path::best(), package)
+    }
+
+    /// The same on a path of the caller's choice.
+    ///
+    /// # Errors
+    /// [`PackageError`].
+    pub fn on(path: Path, package: &Package) -> Result<Self, PackageError> {
         let manifest = package.manifest.clone();
         let name = || package.manifest.name.clone();
         let run = |problem: String| PackageError::Run { package: name(), problem };
         let mut tensors = Tensors::parse(&package.weights)
             .map_err(|e| PackageError::Weights { package: name(), problem: e.to_string() })?;
-        let network = Network::new(&mut tensors, &manifest.architecture, manifest.labels.len())
-            .map_err(|p| PackageError::Tensor { package: name(), tensor: p.tensor, problem: p.problem })?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads())
-            .thread_name(|n| format!("network-{n}"))
-            .build()
-            .map_err(|e| run(e.to_string()))?;
-        let mut model = Self { manifest, network, pool, self_test: 0.0 };
-        let logits = model.logits(pattern_v1(&model.manifest), 1).map_err(|e| run(e.to_string()))?;
+        let (net, classes, size) = (&manifest.architecture, manifest.labels.len(), manifest.input.size as usize);
+        let network = Network::new(&mut tensors, net, classes, size, path).map_err(|p| PackageError::Tensor {
+            package: name(),
+            tensor: p.tensor,
+            problem: p.problem,
+        })?;
+        let mut model = Self { manifest, network, self_test: 0.0 };
+        let logits = model.logits(pattern_v1(&model.manifest), 1, 1).map_err(|e| run(e.to_string()))?;
         let pairs = logits.iter().flatten().zip(&package.reference.logits);
         let differences = pairs.map(|(&got, want)| (f64::from(got) - want).abs());
         // f64::max would pass over a difference that is not a number.
@@ -137,23 +136,29 @@ impl Densenet {
         self.self_test
     }
 
+    /// The path that is taken: the plain one where the kernels cannot run the architecture.
+    #[must_use]
+    pub fn path(&self) -> Path {
+        self.network.path()
+    }
+
     /// Raw logits of a batch of network inputs (`batch * in_channels * size * size` values, already
-    /// normalised): one row for each input.
+    /// normalised): one row for each input. On at most so many threads.
     ///
     /// # Errors
     /// [`ModelError`].
-    pub fn logits(&self, input: Vec<f32>, batch: usize) -> Result<Vec<Vec<f32>>, ModelError> {
-        Ok(self.forward(input, batch)?.logits.to_vec2::<f32>()?)
+    pub fn logits(&self, input: Vec<f32>, batch: usize, threads: usize) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(self.forward(input, batch, threads)?.logits.to_vec2::<f32>()?)
     }
 
-    fn forward(&self, input: Vec<f32>, batch: usize) -> Result<Output, ModelError> {
+    fn forward(&self, input: Vec<f32>, batch: usize, threads: usize) -> Result<Output, ModelError> {
         let (channels, size) = (self.manifest.architecture.in_channels, self.manifest.input.size as usize);
         let expected = batch * channels * size * size;
         if input.len() != expected || batch == 0 {
             return Err(ModelError::Input { found: input.len(), expected });
         }
         let input = Tensor::from_vec(input, (batch, channels, size, size), &Device::Cpu)?;
-        Ok(self.pool.install(|| self.network.forward(&input))?)
+        Ok(self.network.forward(&input, threads)?)
     }
 
     /// The maps, each checked against its logit.
@@ -208,9 +213,9 @@ impl Model for Densenet {
         }
     }
 
-    fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError> {
+    fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError> {
         let prepared = prepare(image, &self.manifest.input);
-        let output = self.forward(prepared.values, 1)?;
+        let output = self.forward(prepared.values, 1, threads)?;
         let logits = output.logits.flatten_all()?.to_vec1::<f32>()?;
         if let Some((label, _)) = self.manifest.labels.iter().zip(&logits).find(|(_, logit)| !logit.is_finite()) {
             return Err(ModelError::NotFinite(label.name.clone()));

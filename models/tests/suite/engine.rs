@@ -25,9 +25,9 @@ impl Model for Moody {
     fn model_ref(&self) -> ModelRef {
         self.0.model_ref()
     }
-    fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError> {
+    fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError> {
         assert_ne!(image.width, 3, "a film that this test model does not like");
-        self.0.predict(image)
+        self.0.predict(image, threads)
     }
 }
 

@@ -8,3 +8,4 @@ mod engine;
 mod films;
 mod hostile;
 mod package;
+mod paths;

@@ -134,12 +134,12 @@ fn a_batch_gives_what_single_films_give() {
     let model = Densenet::from_package(&Package::load(&data().join("tiny")).unwrap()).unwrap();
     let one: Vec<f32> = (0..2 * 64 * 64).map(|n| ((n * 37) % 101) as f32 / 50.0 - 1.0).collect();
     let two: Vec<f32> = one.iter().map(|v| -v).collect();
-    let both = model.logits([one.clone(), two.clone()].concat(), 2).unwrap();
+    let both = model.logits([one.clone(), two.clone()].concat(), 2, 2).unwrap();
     for (input, batched) in [one, two].into_iter().zip(&both) {
-        let single = model.logits(input, 1).unwrap();
+        let single = model.logits(input, 1, 1).unwrap();
         assert!(single[0].iter().zip(batched).all(|(a, b)| (a - b).abs() < 1e-5), "{single:?} {batched:?}");
     }
-    assert!(model.logits(vec![0.0; 5], 1).is_err());
+    assert!(model.logits(vec![0.0; 5], 1, 1).is_err());
 }
 
 #[test]

@@ -1,0 +1,126 @@
+//! DenseNet-BC (Huang et al. 2017; torchvision's tensor names), for inference: a backbone on the fast or the
+//! plain path, and the classifier.
+
+mod fast;
+mod plain;
+mod tensors;
+
+use crate::manifest::Architecture;
+use candle_core::{Module as _, Tensor};
+use candle_nn::Linear;
+use centinela_kernels::Isa;
+use fast::Fast;
+use plain::Plain;
+pub(crate) use tensors::{TensorProblem, Tensors};
+
+/// How the backbone is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Path {
+    /// By the kernels for this instruction set, or plainly if they cannot run the architecture.
+    Fast(Isa),
+    /// By Candle's convolutions.
+    Plain,
+}
+
+impl Path {
+    /// The fastest on this processor.
+    #[must_use]
+    pub fn best() -> Self {
+        Self::Fast(Isa::best())
+    }
+
+    /// Every path that this processor can take, the fastest first.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        Isa::all().into_iter().map(Self::Fast).chain([Self::Plain]).collect()
+    }
+}
+
+enum Backbone {
+    Fast(Box<Fast>),
+    Plain { net: Plain, pool: rayon::ThreadPool },
+}
+
+/// The network with its weights.
+pub(crate) struct Network {
+    backbone: Backbone,
+    classifier: Linear,
+}
+
+/// What a forward pass gives: `[n, classes]` and `[n, channels, rows, columns]`.
+pub(crate) struct Output {
+    pub logits: Tensor,
+    pub features: Tensor,
+}
+
+impl Network {
+    /// Builds the network for inputs of `size` pixels; every tensor must fit and none may be left over.
+    pub fn new(
+        tensors: &mut Tensors,
+        net: &Architecture,
+        classes: usize,
+        size: usize,
+        path: Path,
+    ) -> Result<Self, TensorProblem> {
+        let plain = Plain::new(tensors, net)?;
+        let weight = tensors.take("classifier.weight", &[classes, plain.channels])?;
+        let bias = tensors.take("classifier.bias", &[classes])?;
+        if let Some(name) = tensors.left_over() {
+            let problem = "is in the weights but not in the architecture".to_owned();
+            return Err(TensorProblem { tensor: name.clone(), problem });
+        }
+        let whole = |problem: String| TensorProblem { tensor: "features".to_owned(), problem };
+        let fast = match path {
+            Path::Fast(isa) => Fast::pack(&plain, net, size, isa).map_err(|e| whole(e.to_string()))?,
+            Path::Plain => None,
+        };
+        let backbone = match fast {
+            Some(fast) => Backbone::Fast(Box::new(fast)),
+            None => Backbone::Plain { net: plain, pool: pool().map_err(|e| whole(e.to_string()))? },
+        };
+        Ok(Self { backbone, classifier: Linear::new(weight, Some(bias)) })
+    }
+
+    /// The path that is taken.
+    pub fn path(&self) -> Path {
+        match &self.backbone {
+            Backbone::Fast(fast) => Path::Fast(fast.isa()),
+            Backbone::Plain { .. } => Path::Plain,
+        }
+    }
+
+    /// Runs a batch `[n, in_channels, size, size]` on at most so many threads.
+    pub fn forward(&self, input: &Tensor, threads: usize) -> candle_core::Result<Output> {
+        let features = match &self.backbone {
+            Backbone::Fast(fast) => fast.forward(input, threads)?,
+            Backbone::Plain { net, pool } => pool.install(|| net.forward(input))?,
+        };
+        let logits = self.classifier.forward(&features.flatten_from(2)?.mean(2)?)?;
+        Ok(Output { logits, features })
+    }
+
+    /// Class activation maps of one image: `map_k(y, x) = sum over c of W[k, c] * features[c, y, x]`,
+    /// with the bias of each class. The mean of a map plus its bias is the logit.
+    pub fn activation(&self, features: &Tensor) -> candle_core::Result<Vec<(Vec<f32>, f32)>> {
+        let planes = features.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
+        let weights = self.classifier.weight().to_vec2::<f32>()?;
+        let bias = match self.classifier.bias() {
+            Some(bias) => bias.to_vec1::<f32>()?,
+            None => vec![0.0; weights.len()],
+        };
+        let map = |row: &Vec<f32>| {
+            let mut sums = vec![0.0_f64; planes.first().map_or(0, Vec::len)];
+            for (&w, plane) in row.iter().zip(&planes) {
+                sums.iter_mut().zip(plane).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
+            }
+            sums.iter().map(|&v| v as f32).collect()
+        };
+        Ok(weights.iter().map(map).zip(bias).collect())
+    }
+}
+
+/// Threads for the plain path: half the machine, at most four.
+fn pool() -> Result<rayon::ThreadPool, rayon::ThreadPoolBuildError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    rayon::ThreadPoolBuilder::new().num_threads((cores / 2).clamp(1, 4)).thread_name(|n| format!("network-{n}")).build()
+}
