@@ -9,6 +9,7 @@ use crate::regions::{Map, regions};
 use candle_core::{Device, Tensor};
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// How far the mean of a class activation map plus the bias may be from its logit.
 const ACTIVATION_TOLERANCE: f32 = 1e-3;
@@ -47,7 +48,7 @@ impl From<candle_core::Error> for ModelError {
 }
 
 /// Anything that can score a film.
-pub trait Model: Send {
+pub trait Model: Send + Sync {
     /// What the model says of itself.
     fn manifest(&self) -> &Manifest;
 
@@ -59,6 +60,13 @@ pub trait Model: Send {
     /// # Errors
     /// [`ModelError`].
     fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError>;
+
+    /// The same model, sharing its weights, but with threads and scratch memory of its own: for when
+    /// those of this one are held by a film that never ends.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] if there are no more threads.
+    fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError>;
 
     /// Digest of everything beside the weights that decides what is reported: labels, thresholds,
     /// calibration, contour levels. Lower-case hex.
@@ -81,7 +89,7 @@ pub fn threshold_set(manifest: &Manifest) -> String {
 /// A DenseNet from a package, tested against its golden outputs.
 pub struct Densenet {
     manifest: Manifest,
-    network: Network,
+    network: Arc<Network>,
     pool: rayon::ThreadPool,
     self_test: f64,
 }
@@ -99,6 +107,11 @@ fn threads() -> usize {
     (cores / 2).clamp(1, 4)
 }
 
+fn pool() -> Result<rayon::ThreadPool, String> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads()).thread_name(|n| format!("network-{n}"));
+    pool.build().map_err(|e| e.to_string())
+}
+
 impl Densenet {
     /// Builds the network and runs the self-test.
     ///
@@ -112,11 +125,7 @@ impl Densenet {
             .map_err(|e| PackageError::Weights { package: name(), problem: e.to_string() })?;
         let network = Network::new(&mut tensors, &manifest.architecture, manifest.labels.len())
             .map_err(|p| PackageError::Tensor { package: name(), tensor: p.tensor, problem: p.problem })?;
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads())
-            .thread_name(|n| format!("network-{n}"))
-            .build()
-            .map_err(|e| run(e.to_string()))?;
+        let (network, pool) = (Arc::new(network), pool().map_err(run)?);
         let mut model = Self { manifest, network, pool, self_test: 0.0 };
         let logits = model.logits(pattern_v1(&model.manifest), 1).map_err(|e| run(e.to_string()))?;
         let pairs = logits.iter().flatten().zip(&package.reference.logits);
@@ -206,6 +215,11 @@ impl Model for Densenet {
             weights_sha256: self.manifest.weights.sha256.clone(),
             input_size: self.manifest.input.size,
         }
+    }
+
+    fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError> {
+        let (network, pool) = (Arc::clone(&self.network), pool().map_err(ModelError::Run)?);
+        Ok(Box::new(Self { manifest: self.manifest.clone(), network, pool, self_test: self.self_test }))
     }
 
     fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError> {
