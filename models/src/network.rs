@@ -199,22 +199,16 @@ impl Network {
         Ok(Output { logits, features })
     }
 
-    /// Class activation maps of one image: `map_k(y, x) = sum over c of W[k, c] * features[c, y, x]`,
-    /// with the bias of each class. The mean of a map plus its bias is the logit.
-    pub fn activation(&self, features: &Tensor) -> candle_core::Result<Vec<(Vec<f32>, f32)>> {
+    /// The class activation map of one image for one class, `map(y, x) = sum over c of W[class, c] *
+    /// features[c, y, x]`, with the bias of the class. The mean of the map plus the bias is the logit.
+    pub fn activation(&self, features: &Tensor, class: usize) -> candle_core::Result<(Vec<f32>, f32)> {
         let planes = features.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
-        let weights = self.classifier.weight().to_vec2::<f32>()?;
-        let bias = match self.classifier.bias() {
-            Some(bias) => bias.to_vec1::<f32>()?,
-            None => vec![0.0; weights.len()],
-        };
-        let map = |row: &Vec<f32>| {
-            let mut sums = vec![0.0_f64; planes.first().map_or(0, Vec::len)];
-            for (&w, plane) in row.iter().zip(&planes) {
-                sums.iter_mut().zip(plane).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
-            }
-            sums.iter().map(|&v| v as f32).collect()
-        };
-        Ok(weights.iter().map(map).zip(bias).collect())
+        let weights = self.classifier.weight().get(class)?.to_vec1::<f32>()?;
+        let bias = self.classifier.bias().map_or(Ok(0.0), |bias| bias.get(class)?.to_scalar::<f32>())?;
+        let mut sums = vec![0.0_f64; planes.first().map_or(0, Vec::len)];
+        for (&w, plane) in weights.iter().zip(&planes) {
+            sums.iter_mut().zip(plane).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
+        }
+        Ok((sums.iter().map(|&v| v as f32).collect(), bias))
     }
 }

@@ -9,23 +9,24 @@ use centinela_models::manifest::Manifest;
 use centinela_models::model::{Densenet, Model, ModelError};
 use centinela_models::package::Package;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn densenet(folder: &Path) -> Densenet {
     Densenet::from_package(&Package::load(folder).unwrap()).unwrap()
 }
 
-/// A model that fails on films of a certain width, and holds those of another until the lock is free.
+/// A model that fails on films of a certain width, and holds those of another while it is told to.
 struct Moody {
     inner: Box<dyn Model>,
-    lock: Arc<Mutex<()>>,
+    holds: Arc<AtomicBool>,
 }
 
 impl Moody {
-    fn engine(lock: &Arc<Mutex<()>>, limit: Duration) -> Engine {
+    fn engine(holds: &Arc<AtomicBool>, limit: Duration) -> Engine {
         let inner = Box::new(densenet(&data().join("tiny")));
-        Engine::start_within(Box::new(Self { inner, lock: Arc::clone(lock) }), limit)
+        Engine::start_within(Box::new(Self { inner, holds: Arc::clone(holds) }), limit)
     }
 }
 
@@ -38,11 +39,13 @@ impl Model for Moody {
     }
     fn predict(&self, image: &CxrImage) -> Result<Prediction, ModelError> {
         assert_ne!(image.width, 3, "a film that this test model does not like");
-        let _held = (image.width == 2).then(|| self.lock.lock());
+        while image.width == 2 && self.holds.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         self.inner.predict(image)
     }
     fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError> {
-        Ok(Box::new(Self { inner: self.inner.with_own_threads()?, lock: Arc::clone(&self.lock) }))
+        Ok(Box::new(Self { inner: self.inner.with_own_threads()?, holds: Arc::clone(&self.holds) }))
     }
 }
 
@@ -74,9 +77,8 @@ async fn a_panic_ends_the_film_and_not_the_thread() {
 
 #[tokio::test]
 async fn a_film_that_never_ends_is_given_up_and_the_others_go_on() {
-    let lock = Arc::new(Mutex::new(()));
-    let holding = lock.lock().unwrap();
-    let engine = Moody::engine(&lock, Duration::from_secs(2));
+    let holds = Arc::new(AtomicBool::new(true));
+    let engine = Moody::engine(&holds, Duration::from_secs(2));
     let (endless, good) = (made(2, &[1, 2, 3, 4, 5, 6], Vec::new()), Arc::new(film("jpegls_12")));
     let (bad, first, second) =
         tokio::join!(engine.analyze(endless.clone()), engine.analyze(Arc::clone(&good)), engine.analyze(good.clone()));
@@ -85,25 +87,24 @@ async fn a_film_that_never_ends_is_given_up_and_the_others_go_on() {
     assert_eq!(first.unwrap().prediction, second.unwrap().prediction);
     assert_eq!((engine.given_up(), engine.has_stopped()), (1, false));
     // The thread that was left behind comes back: it no longer counts.
-    drop(holding);
+    holds.store(false, Ordering::Relaxed);
     let slow = engine.analyze(endless.clone()).await;
     assert_eq!(slow.unwrap().prediction.scores.len(), 2);
 
     // The same film is given up twice and then not tried again: that costs no time and no thread.
-    let holding = lock.lock().unwrap();
+    holds.store(true, Ordering::Relaxed);
     assert_eq!(engine.analyze(endless.clone()).await.unwrap_err(), AnalyzeError::TimedOut(Duration::from_secs(2)));
     assert_eq!(engine.analyze(endless).await.unwrap_err(), AnalyzeError::TimedOut(Duration::from_secs(2)));
     assert_eq!(engine.given_up(), 2);
     assert_eq!(engine.analyze(good).await.unwrap().prediction.scores.len(), 2);
     drop(engine);
-    drop(holding);
+    holds.store(false, Ordering::Relaxed);
 }
 
 #[tokio::test]
 async fn threads_that_stay_away_stop_the_engine_before_they_use_up_the_machine() {
-    let lock = Arc::new(Mutex::new(()));
-    let holding = lock.lock().unwrap();
-    let engine = Moody::engine(&lock, Duration::from_millis(300));
+    let holds = Arc::new(AtomicBool::new(true));
+    let engine = Moody::engine(&holds, Duration::from_millis(300));
     for n in 0..8 {
         assert!(!engine.has_stopped(), "after {n} films");
         let endless = made(2, &[1, 2, 3, 4, 5, 6 + n], Vec::new());
@@ -112,7 +113,7 @@ async fn threads_that_stay_away_stop_the_engine_before_they_use_up_the_machine()
     assert_eq!(engine.analyze(film("jpegls_12")).await.unwrap_err(), AnalyzeError::Stopped);
     assert_eq!((engine.given_up(), engine.has_stopped()), (8, true));
     drop(engine);
-    drop(holding);
+    holds.store(false, Ordering::Relaxed);
 }
 
 /// A dark film with a nearly white ellipse, 12 bits; the box is that of the ellipse.
