@@ -1,9 +1,13 @@
-//! The place where films are analysed: one operating-system thread behind a bounded queue.
+//! The place where films are analysed: an operating-system thread behind a bounded queue, and one
+//! that watches it.
 //!
 //! Decoding, inference and drawing hold a core for a second or so, which an asynchronous runtime
 //! must not; and one film at a time keeps memory and the other half of the machine free (see
 //! `threads` in [`crate::model`] for how many cores one inference takes). A panic in a decoder or
-//! in the network ends the film, not the thread.
+//! in the network ends the film, not the thread. A film that takes too long is given up: no thread
+//! can be ended from outside, so the one that holds it is left behind and another takes its place.
+
+mod watch;
 
 use crate::image::{CxrImage, ImageError};
 use crate::model::{Model, ModelError};
@@ -11,16 +15,19 @@ use crate::preprocess::picture;
 use centinela_domain::evidence::Picture;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::prediction::{ModelRef, Prediction};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use watch::{Desk, Watch};
 
 /// Films that may wait for the thread; whoever brings one more waits.
 const QUEUE: usize = 2;
 /// Long side of the picture for Secondary Captures, in pixels.
 const PICTURE_SIDE: u32 = 1280;
+/// How long a film may take unless the caller says otherwise.
+const FILM_LIMIT: Duration = Duration::from_secs(30);
 
 /// A film with its scores.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +54,9 @@ pub enum AnalyzeError {
     /// Something panicked; the message went to the panic hook.
     #[error("the analysis of this film panicked")]
     Panicked,
+    /// It was given up.
+    #[error("the analysis of this film took longer than {0:?} and was given up")]
+    TimedOut(Duration),
     /// The engine was stopped before the film's turn came.
     #[error("the analysis engine has stopped")]
     Stopped,
@@ -58,7 +68,7 @@ impl AnalyzeError {
     pub fn reason(&self) -> SkipReason {
         match self {
             Self::Image(error) => error.reason(),
-            Self::Model(_) | Self::Panicked | Self::Stopped => SkipReason::Processing,
+            Self::Model(_) | Self::Panicked | Self::TimedOut(_) | Self::Stopped => SkipReason::Processing,
         }
     }
 }
@@ -70,12 +80,14 @@ struct Job {
     reply: Box<dyn FnOnce(Answer) + Send>,
 }
 
-/// A running analysis thread. Dropping it finishes what is queued and waits for the thread.
+/// A running engine. Dropping it finishes what is queued and waits for its threads, but not for
+/// those that were left behind.
 pub struct Engine {
     jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    watch: Option<JoinHandle<()>>,
     model: ModelRef,
     threshold_set: String,
+    given_up: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -85,17 +97,30 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts the thread.
+    /// Starts the threads; a film may take half a minute.
     ///
     /// # Panics
     /// If the operating system gives no thread; the node is starting then and cannot work.
     #[must_use]
     pub fn start(model: Box<dyn Model>) -> Self {
+        Self::start_within(model, FILM_LIMIT)
+    }
+
+    /// The same with another limit for one film, without its wait in the queue.
+    ///
+    /// # Panics
+    /// As [`Engine::start`].
+    #[must_use]
+    pub fn start_within(model: Box<dyn Model>, limit: Duration) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
-        let thread = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || work(&*model, queue));
-        let thread = thread.unwrap_or_else(|e| panic!("no thread for the analysis engine: {e}"));
-        Self { jobs: Some(jobs), thread: Some(thread), model: reference, threshold_set }
+        let (model, given_up): (Arc<dyn Model>, _) = (Arc::from(model), Arc::new(AtomicU64::default()));
+        let no_thread = "no thread for the analysis engine";
+        let desk = Desk::open(Arc::clone(&model)).unwrap_or_else(|e| panic!("{no_thread}: {e}"));
+        let watch = Watch::new(desk, model, limit, Arc::clone(&given_up));
+        let thread = std::thread::Builder::new().name("analysis-watch".to_owned()).spawn(move || watch.over(queue));
+        let watch = thread.unwrap_or_else(|e| panic!("{no_thread}: {e}"));
+        Self { jobs: Some(jobs), watch: Some(watch), model: reference, threshold_set, given_up }
     }
 
     /// The model that it runs.
@@ -108,6 +133,19 @@ impl Engine {
     #[must_use]
     pub fn threshold_set(&self) -> &str {
         &self.threshold_set
+    }
+
+    /// Films that were given up because they took too long.
+    #[must_use]
+    pub fn given_up(&self) -> u64 {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes no more films: too many threads were left behind, or no new one can be had.
+    /// Only a new process helps then.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.jobs.as_ref().is_none_or(mpsc::Sender::is_closed)
     }
 
     /// Analyses a DICOM Part 10 file; waits for a place in the queue without blocking the runtime.
@@ -148,17 +186,10 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // The loop catches panics, so there is nothing to report here.
-            drop(thread.join());
+        if let Some(watch) = self.watch.take() {
+            // The loops catch panics, so there is nothing to report here.
+            drop(watch.join());
         }
-    }
-}
-
-fn work(model: &dyn Model, mut queue: mpsc::Receiver<Job>) {
-    while let Some(job) = queue.blocking_recv() {
-        let result = catch_unwind(AssertUnwindSafe(|| analyze(model, &job.part10)));
-        (job.reply)(result.unwrap_or(Err(AnalyzeError::Panicked)));
     }
 }
 

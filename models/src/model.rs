@@ -60,6 +60,13 @@ pub trait Model: Send + Sync {
     /// [`ModelError`].
     fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError>;
 
+    /// The same model, sharing its weights, but with threads and scratch memory of its own: for when
+    /// those of this one are held by a film that never ends.
+    ///
+    /// # Errors
+    /// [`ModelError::Run`] if there are no more threads.
+    fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError>;
+
     /// Digest of everything beside the weights that decides what is reported: labels, thresholds,
     /// calibration, contour levels. Lower-case hex.
     fn threshold_set(&self) -> String {
@@ -161,37 +168,40 @@ impl Densenet {
         Ok(self.network.forward(&input, threads)?)
     }
 
-    /// The maps, each checked against its logit.
-    fn maps(&self, output: &Output, logits: &[f32]) -> Result<Vec<Map>, ModelError> {
+    /// The map of one label, checked against its logit: what the regions show is what was scored.
+    fn map(&self, output: &Output, label: usize, logit: f32) -> Result<Map, ModelError> {
         let (_, _, rows, columns) = output.features.dims4()?;
-        let maps = self.network.activation(&output.features)?;
-        let checked =
-            maps.into_iter().zip(logits).zip(&self.manifest.labels).map(|(((values, bias), &logit), label)| {
-                let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
-                let difference = (mean as f32 + bias - logit).abs();
-                // Large logits carry the rounding of single precision.
-                if difference <= ACTIVATION_TOLERANCE * logit.abs().max(1.0) {
-                    Ok(Map { values, columns, rows })
-                } else {
-                    Err(ModelError::Activation { label: label.name.clone(), difference })
-                }
-            });
-        checked.collect()
+        let (values, bias) = self.network.activation(&output.features, label)?;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+        let difference = (mean as f32 + bias - logit).abs();
+        // Large logits carry the rounding of single precision. Not a number is no agreement.
+        if difference <= ACTIVATION_TOLERANCE * logit.abs().max(1.0) {
+            return Ok(Map { values, columns, rows });
+        }
+        Err(ModelError::Activation { label: self.manifest.labels[label].name.clone(), difference })
     }
 
-    fn score(&self, logits: &[f32], maps: &[Map], image: &CxrImage, to_original: &Affine) -> Vec<LabelScore> {
-        let labels = self.manifest.labels.iter().zip(logits).zip(maps);
+    /// Only a label that is above its threshold and has a contour level costs a map.
+    fn score(
+        &self,
+        output: &Output,
+        logits: &[f32],
+        image: &CxrImage,
+        to: &Affine,
+    ) -> Result<Vec<LabelScore>, ModelError> {
+        let labels = self.manifest.labels.iter().zip(logits).enumerate();
         labels
-            .map(|((label, &logit), map)| {
+            .map(|(n, (label, &logit))| {
                 let probability = self.manifest.calibration.probability(logit);
                 let threshold = label.threshold();
                 let regions = match label.region {
                     Some(level) if probability >= threshold => {
-                        regions(map, level, self.manifest.input.size, to_original, image.width, image.height)
+                        let map = self.map(output, n, logit)?;
+                        regions(&map, level, self.manifest.input.size, to, image.width, image.height)
                     }
                     _ => Vec::new(),
                 };
-                LabelScore { label: label.name.clone(), probability, threshold, regions }
+                Ok(LabelScore { label: label.name.clone(), probability, threshold, regions })
             })
             .collect()
     }
@@ -213,6 +223,11 @@ impl Model for Densenet {
         }
     }
 
+    fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError> {
+        let network = self.network.with_own_threads().map_err(ModelError::Run)?;
+        Ok(Box::new(Self { manifest: self.manifest.clone(), network, self_test: self.self_test }))
+    }
+
     fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError> {
         let prepared = prepare(image, &self.manifest.input);
         let output = self.forward(prepared.values, 1, threads)?;
@@ -220,8 +235,7 @@ impl Model for Densenet {
         if let Some((label, _)) = self.manifest.labels.iter().zip(&logits).find(|(_, logit)| !logit.is_finite()) {
             return Err(ModelError::NotFinite(label.name.clone()));
         }
-        let maps = self.maps(&output, &logits)?;
-        let scores = self.score(&logits, &maps, image, &prepared.to_original);
+        let scores = self.score(&output, &logits, image, &prepared.to_original)?;
         Ok(Prediction { model: self.model_ref(), scores })
     }
 }

@@ -18,12 +18,12 @@ impl Numbers {
         (0..n).map(|_| self.next() * scale).collect()
     }
 
-    fn norm(&mut self, channels: usize) -> (Vec<f32>, Vec<f32>) {
+    fn norm(&mut self, channels: usize) -> NormOf {
         ((0..channels).map(|_| 1.0 + self.next()).collect(), self.many(channels, 0.5))
     }
 }
 
-fn norm(pair: &(Vec<f32>, Vec<f32>)) -> Norm<'_> {
+fn norm(pair: &NormOf) -> Norm<'_> {
     Norm { scale: &pair.0, shift: &pair.1 }
 }
 
@@ -47,7 +47,7 @@ impl Map {
         }
     }
 
-    fn norm_relu(&self, (scale, shift): &(Vec<f32>, Vec<f32>)) -> Self {
+    fn norm_relu(&self, (scale, shift): &NormOf) -> Self {
         let plane = self.side * self.side;
         let value = |(i, v): (usize, &f64)| (v * f64::from(scale[i / plane]) + f64::from(shift[i / plane])).max(0.0);
         Self { side: self.side, values: self.values.iter().enumerate().map(value).collect() }
@@ -88,18 +88,21 @@ impl Map {
     }
 }
 
+/// Scale and shift.
+type NormOf = (Vec<f32>, Vec<f32>);
+
 struct Weights {
     conv0: Vec<f32>,
-    norm0: (Vec<f32>, Vec<f32>),
+    norm0: NormOf,
     blocks: Vec<Vec<LayerOf>>,
-    transitions: Vec<((Vec<f32>, Vec<f32>), Vec<f32>)>,
-    norm5: (Vec<f32>, Vec<f32>),
+    transitions: Vec<(NormOf, Vec<f32>)>,
+    norm5: NormOf,
 }
 
 struct LayerOf {
-    norm1: (Vec<f32>, Vec<f32>),
+    norm1: NormOf,
     conv1: Vec<f32>,
-    norm2: (Vec<f32>, Vec<f32>),
+    norm2: NormOf,
     conv2: Vec<f32>,
 }
 

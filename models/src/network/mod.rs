@@ -11,6 +11,7 @@ use candle_nn::Linear;
 use centinela_kernels::Isa;
 use fast::Fast;
 use plain::Plain;
+use std::sync::Arc;
 pub(crate) use tensors::{TensorProblem, Tensors};
 
 /// How the backbone is computed.
@@ -37,8 +38,8 @@ impl Path {
 }
 
 enum Backbone {
-    Fast(Box<Fast>),
-    Plain { net: Plain, pool: rayon::ThreadPool },
+    Fast(Arc<Fast>),
+    Plain { net: Arc<Plain>, pool: rayon::ThreadPool },
 }
 
 /// The network with its weights.
@@ -75,8 +76,8 @@ impl Network {
             Path::Plain => None,
         };
         let backbone = match fast {
-            Some(fast) => Backbone::Fast(Box::new(fast)),
-            None => Backbone::Plain { net: plain, pool: pool().map_err(|e| whole(e.to_string()))? },
+            Some(fast) => Backbone::Fast(Arc::new(fast)),
+            None => Backbone::Plain { net: Arc::new(plain), pool: pool().map_err(|e| whole(e.to_string()))? },
         };
         Ok(Self { backbone, classifier: Linear::new(weight, Some(bias)) })
     }
@@ -99,23 +100,28 @@ impl Network {
         Ok(Output { logits, features })
     }
 
-    /// Class activation maps of one image: `map_k(y, x) = sum over c of W[k, c] * features[c, y, x]`,
-    /// with the bias of each class. The mean of a map plus its bias is the logit.
-    pub fn activation(&self, features: &Tensor) -> candle_core::Result<Vec<(Vec<f32>, f32)>> {
+    /// The class activation map of one image for one class, `map(y, x) = sum over c of W[class, c] *
+    /// features[c, y, x]`, with the bias of the class. The mean of the map plus the bias is the logit.
+    pub fn activation(&self, features: &Tensor, class: usize) -> candle_core::Result<(Vec<f32>, f32)> {
         let planes = features.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
-        let weights = self.classifier.weight().to_vec2::<f32>()?;
-        let bias = match self.classifier.bias() {
-            Some(bias) => bias.to_vec1::<f32>()?,
-            None => vec![0.0; weights.len()],
-        };
-        let map = |row: &Vec<f32>| {
-            let mut sums = vec![0.0_f64; planes.first().map_or(0, Vec::len)];
-            for (&w, plane) in row.iter().zip(&planes) {
-                sums.iter_mut().zip(plane).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
+        let weights = self.classifier.weight().get(class)?.to_vec1::<f32>()?;
+        let bias = self.classifier.bias().map_or(Ok(0.0), |bias| bias.get(class)?.to_scalar::<f32>())?;
+        let mut sums = vec![0.0_f64; planes.first().map_or(0, Vec::len)];
+        for (&w, plane) in weights.iter().zip(&planes) {
+            sums.iter_mut().zip(plane).for_each(|(sum, &v)| *sum += f64::from(w) * f64::from(v));
+        }
+        Ok((sums.iter().map(|&v| v as f32).collect(), bias))
+    }
+
+    /// The same network, sharing its weights, with threads of its own where it keeps some.
+    pub fn with_own_threads(&self) -> Result<Self, String> {
+        let backbone = match &self.backbone {
+            Backbone::Fast(fast) => Backbone::Fast(Arc::clone(fast)),
+            Backbone::Plain { net, .. } => {
+                Backbone::Plain { net: Arc::clone(net), pool: pool().map_err(|e| e.to_string())? }
             }
-            sums.iter().map(|&v| v as f32).collect()
         };
-        Ok(weights.iter().map(map).zip(bias).collect())
+        Ok(Self { backbone, classifier: self.classifier.clone() })
     }
 }
 

@@ -10,30 +10,48 @@ use centinela_models::model::{Densenet, Model, ModelError};
 use centinela_models::package::Package;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 fn densenet(folder: &Path) -> Densenet {
     Densenet::from_package(&Package::load(folder).unwrap()).unwrap()
 }
 
-/// A model that fails on films of a certain width.
-struct Moody(Densenet);
+/// A model that fails on films of a certain width, and holds those of another while it is told to.
+struct Moody {
+    inner: Box<dyn Model>,
+    holds: Arc<AtomicBool>,
+}
+
+impl Moody {
+    fn engine(holds: &Arc<AtomicBool>, limit: Duration) -> Engine {
+        let inner = Box::new(densenet(&data().join("tiny")));
+        Engine::start_within(Box::new(Self { inner, holds: Arc::clone(holds) }), limit)
+    }
+}
 
 impl Model for Moody {
     fn manifest(&self) -> &Manifest {
-        self.0.manifest()
+        self.inner.manifest()
     }
     fn model_ref(&self) -> ModelRef {
-        self.0.model_ref()
+        self.inner.model_ref()
     }
     fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError> {
         assert_ne!(image.width, 3, "a film that this test model does not like");
-        self.0.predict(image, threads)
+        while image.width == 2 && self.holds.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.inner.predict(image, threads)
+    }
+    fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError> {
+        Ok(Box::new(Self { inner: self.inner.with_own_threads()?, holds: Arc::clone(&self.holds) }))
     }
 }
 
 #[tokio::test]
 async fn a_panic_ends_the_film_and_not_the_thread() {
-    let engine = Engine::start(Box::new(Moody(densenet(&data().join("tiny")))));
+    let engine = Moody::engine(&Arc::default(), Duration::from_secs(60));
     let bad = made(3, &[1, 2, 3, 4, 5, 6], Vec::new());
     let error = engine.analyze(bad).await.unwrap_err();
     assert_eq!((error.clone(), error.reason()), (AnalyzeError::Panicked, SkipReason::Processing));
@@ -55,6 +73,47 @@ async fn a_panic_ends_the_film_and_not_the_thread() {
     assert!(results.iter().all(|p| *p == first.prediction));
     let truncated = good[..good.len() - 40].to_vec();
     assert_eq!(engine.analyze(truncated).await.unwrap_err().reason(), SkipReason::Truncated);
+}
+
+#[tokio::test]
+async fn a_film_that_never_ends_is_given_up_and_the_others_go_on() {
+    let holds = Arc::new(AtomicBool::new(true));
+    let engine = Moody::engine(&holds, Duration::from_secs(2));
+    let (endless, good) = (made(2, &[1, 2, 3, 4, 5, 6], Vec::new()), Arc::new(film("jpegls_12")));
+    let (bad, first, second) =
+        tokio::join!(engine.analyze(endless.clone()), engine.analyze(Arc::clone(&good)), engine.analyze(good.clone()));
+    let bad = bad.unwrap_err();
+    assert_eq!((bad.clone(), bad.reason()), (AnalyzeError::TimedOut(Duration::from_secs(2)), SkipReason::Processing));
+    assert_eq!(first.unwrap().prediction, second.unwrap().prediction);
+    assert_eq!((engine.given_up(), engine.has_stopped()), (1, false));
+    // The thread that was left behind comes back: it no longer counts.
+    holds.store(false, Ordering::Relaxed);
+    let slow = engine.analyze(endless.clone()).await;
+    assert_eq!(slow.unwrap().prediction.scores.len(), 2);
+
+    // The same film is given up twice and then not tried again: that costs no time and no thread.
+    holds.store(true, Ordering::Relaxed);
+    assert_eq!(engine.analyze(endless.clone()).await.unwrap_err(), AnalyzeError::TimedOut(Duration::from_secs(2)));
+    assert_eq!(engine.analyze(endless).await.unwrap_err(), AnalyzeError::TimedOut(Duration::from_secs(2)));
+    assert_eq!(engine.given_up(), 2);
+    assert_eq!(engine.analyze(good).await.unwrap().prediction.scores.len(), 2);
+    drop(engine);
+    holds.store(false, Ordering::Relaxed);
+}
+
+#[tokio::test]
+async fn threads_that_stay_away_stop_the_engine_before_they_use_up_the_machine() {
+    let holds = Arc::new(AtomicBool::new(true));
+    let engine = Moody::engine(&holds, Duration::from_millis(300));
+    for n in 0..8 {
+        assert!(!engine.has_stopped(), "after {n} films");
+        let endless = made(2, &[1, 2, 3, 4, 5, 6 + n], Vec::new());
+        assert_eq!(engine.analyze(endless).await.unwrap_err(), AnalyzeError::TimedOut(Duration::from_millis(300)));
+    }
+    assert_eq!(engine.analyze(film("jpegls_12")).await.unwrap_err(), AnalyzeError::Stopped);
+    assert_eq!((engine.given_up(), engine.has_stopped()), (8, true));
+    drop(engine);
+    holds.store(false, Ordering::Relaxed);
 }
 
 /// A dark film with a nearly white ellipse, 12 bits; the box is that of the ellipse.
