@@ -57,7 +57,7 @@ impl AnalyzeError {
     #[must_use]
     pub fn reason(&self) -> SkipReason {
         match self {
-            Self::Image(error) => error.reason(),
+            Self::Image(error) | Self::Model(ModelError::Film(error)) => error.reason(),
             Self::Model(_) | Self::Panicked | Self::Stopped => SkipReason::Processing,
         }
     }
