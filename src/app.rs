@@ -36,7 +36,7 @@ pub struct LoadedModel {
     pub threshold_set: String,
     /// Ages that the model was made for, inclusive.
     pub ages: (u16, u16),
-    /// Its labels with their operating points, in the model's order.
+    /// The labels that it reports with their operating points, in the model's order.
     pub labels: Vec<(String, f32)>,
 }
 
@@ -51,7 +51,7 @@ impl LoadedModel {
         let ages = (population.age_min, population.age_max);
         let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
         let vocabulary = Vocabulary::embedded();
-        let labels: Vec<_> = model.manifest().labels.iter().map(|l| (l.name.clone(), l.threshold())).collect();
+        let labels: Vec<_> = model.manifest().reported().map(|(_, l)| (l.name.clone(), l.threshold())).collect();
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
             bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
         }

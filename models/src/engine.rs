@@ -67,7 +67,7 @@ impl AnalyzeError {
     #[must_use]
     pub fn reason(&self) -> SkipReason {
         match self {
-            Self::Image(error) => error.reason(),
+            Self::Image(error) | Self::Model(ModelError::Film(error)) => error.reason(),
             Self::Model(_) | Self::Panicked | Self::TimedOut(_) | Self::Stopped => SkipReason::Processing,
         }
     }

@@ -5,6 +5,7 @@
 //! [`manifest`] and [`package`] (what a model is), [`model`] (scores), [`regions`] (contours),
 //! [`engine`] (the thread that does it all).
 
+mod calibration;
 mod contour;
 pub mod engine;
 pub mod image;

@@ -1,5 +1,7 @@
 //! The manifest of a model package: what the network is, what it wants, when it says yes.
 
+pub use crate::calibration::Calibration;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -90,9 +92,11 @@ pub struct Input {
     pub size: u32,
     /// Which preprocessing chain.
     pub chain: Chain,
-    /// Mean of each channel, on grey values from 0 to 1.
+    /// Mean of each channel, on grey values from 0 to 1; only where [`Chain::normalises`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mean: Vec<f32>,
-    /// Standard deviation of each channel.
+    /// Standard deviation of each channel; only where [`Chain::normalises`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub std: Vec<f32>,
 }
 
@@ -102,6 +106,39 @@ pub struct Input {
 pub enum Chain {
     /// As displayed by its window, padded to a square, resized by the triangle filter.
     Window,
+    /// As torchxrayvision reads a film: stored values to -1024 to 1024, centre square, scikit-image's resize.
+    Torchxrayvision,
+    /// As torchvision prepares for ImageNet's networks: as displayed, shorter side to 8/7 of the size, centre square,
+    /// three equal channels, mean and deviation of each.
+    Imagenet,
+}
+
+impl Chain {
+    /// Whether the chain takes `mean` and `std` from the manifest.
+    #[must_use]
+    pub fn normalises(self) -> bool {
+        self != Self::Torchxrayvision
+    }
+
+    /// How many channels it makes; none = as many as the network has.
+    #[must_use]
+    pub fn channels(self) -> Option<usize> {
+        match self {
+            Self::Window => None,
+            Self::Torchxrayvision => Some(1),
+            Self::Imagenet => Some(3),
+        }
+    }
+
+    /// The name in the manifest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::Torchxrayvision => "torchxrayvision",
+            Self::Imagenet => "imagenet",
+        }
+    }
 }
 
 /// Ages that the model was made for.
@@ -124,45 +161,32 @@ pub struct Weights {
     pub sha256: String,
 }
 
-/// From logit to calibrated probability.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Calibration {
-    /// `sigmoid(logit)`.
-    None,
-    /// `sigmoid(logit / temperature)`.
-    Temperature {
-        /// Divisor of the logit, above 0.
-        temperature: f64,
-    },
-}
-
-impl Calibration {
-    /// The calibrated probability of a logit.
-    #[must_use]
-    pub fn probability(self, logit: f32) -> f32 {
-        let scaled = match self {
-            Self::None => f64::from(logit),
-            Self::Temperature { temperature } => f64::from(logit) / temperature,
-        };
-        (1.0 / (1.0 + (-scaled).exp())) as f32
-    }
-}
-
 /// One output of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Label {
-    /// A name of the findings table.
+    /// A name of the findings table; empty where the output was not trained.
     pub name: String,
-    /// Operating point on the calibrated probability. Checked to be there, for the sake of the
-    /// message; read it with [`Label::threshold`].
+    /// Operating point on the calibrated probability; `nan` where the label is not to be reported.
+    /// Checked to be there, for the sake of the message; read it with [`Label::threshold`].
     threshold: Option<f32>,
     /// Contour level as a fraction of the map's maximum; none = no regions for this label.
     pub region: Option<f32>,
 }
 
 impl Label {
+    /// A label; a threshold that is not a number keeps it out of results.
+    #[must_use]
+    pub fn new(name: &str, threshold: f32, region: Option<f32>) -> Self {
+        Self { name: name.to_owned(), threshold: Some(threshold), region }
+    }
+
+    /// Whether it appears in results. Outputs without training do not: their score says nothing.
+    #[must_use]
+    pub fn is_reported(&self) -> bool {
+        !self.name.is_empty() && !self.threshold.is_some_and(f32::is_nan)
+    }
+
     /// Operating point on the calibrated probability, 0 to 1.
     #[must_use]
     pub fn threshold(&self) -> f32 {
@@ -172,6 +196,11 @@ impl Label {
 }
 
 impl Manifest {
+    /// The labels that appear in results, with their place among all outputs.
+    pub fn reported(&self) -> impl Iterator<Item = (usize, &Label)> {
+        self.labels.iter().enumerate().filter(|(_, label)| label.is_reported())
+    }
+
     /// Reads and checks a manifest.
     ///
     /// # Errors
@@ -208,10 +237,7 @@ impl Manifest {
 
         // Smaller and the last block has no pixels left; larger and one film takes minutes.
         rule((32..=2048).contains(&self.input.size), "input.size", "must be 32 to 2048")?;
-        let channels = [self.input.mean.len(), self.input.std.len()];
-        rule(channels == [net.in_channels; 2], "input.mean, input.std", "need one value for each input channel")?;
-        let finite = self.input.mean.iter().all(|v| v.is_finite());
-        rule(finite && self.input.std.iter().all(|v| *v > 0.0 && v.is_finite()), "input.std", "must be above 0")?;
+        self.check_chain()?;
         let ages = self.population;
         rule(ages.age_min <= ages.age_max && ages.age_max <= 150, "population", "age_min to age_max is no range")?;
         let inside = !self.weights.file.is_empty() && !self.weights.file.contains(['/', '\\', '\0']);
@@ -219,10 +245,38 @@ impl Manifest {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         let digest = self.weights.sha256.len() == 64 && self.weights.sha256.chars().all(hex);
         rule(digest, "weights.sha256", "must be 64 lower-case hex digits")?;
-        if let Calibration::Temperature { temperature } = self.calibration {
-            rule(temperature > 0.0 && temperature.is_finite(), "calibration.temperature", "must be above 0")?;
+        self.check_labels()?;
+        let reported: Vec<bool> = self.labels.iter().map(Label::is_reported).collect();
+        match self.calibration.problem(&reported) {
+            Some((key, problem)) => Err(ManifestError::Value { key: key.to_owned(), problem }),
+            None => Ok(()),
         }
-        self.check_labels()
+    }
+
+    fn check_chain(&self) -> Result<(), ManifestError> {
+        let Input { chain, mean, std, .. } = &self.input;
+        let fail = |key: &str, problem: String| Err(ManifestError::Value { key: key.to_owned(), problem });
+        let channels = self.architecture.in_channels;
+        if let Some(wanted) = chain.channels().filter(|&wanted| wanted != channels) {
+            let name = chain.name();
+            let problem = format!("chain {name:?} makes {wanted}: other weights need another chain");
+            return fail("architecture.in_channels", problem);
+        }
+        if !chain.normalises() {
+            let problem = format!("chain {:?} has its own scale: remove both keys", chain.name());
+            return if mean.is_empty() && std.is_empty() { Ok(()) } else { fail("input.mean, input.std", problem) };
+        }
+        if [mean.len(), std.len()] != [channels; 2] {
+            let problem = format!("chain {:?} needs one value for each input channel ({channels})", chain.name());
+            return fail("input.mean, input.std", problem);
+        }
+        if !mean.iter().all(|v| v.is_finite()) {
+            return fail("input.mean", "must be numbers".to_owned());
+        }
+        if !std.iter().all(|v| *v > 0.0 && v.is_finite()) {
+            return fail("input.std", "must be above 0".to_owned());
+        }
+        Ok(())
     }
 
     fn check_labels(&self) -> Result<(), ManifestError> {
@@ -233,18 +287,25 @@ impl Manifest {
         let mut seen = BTreeSet::new();
         for label in &self.labels {
             let key = |name: &str| format!("label {:?}: {name}", label.name);
+            if label.region.is_some_and(|level| !(level > 0.0 && level < 1.0)) {
+                return fail(key("region"), "must be between 0 and 1, or left out");
+            }
+            if !label.name.is_empty() && !seen.insert(&label.name) {
+                return fail(key("name"), "must be there once");
+            }
+            if !label.is_reported() {
+                continue;
+            }
             let Some(threshold) = label.threshold else {
                 return Err(ManifestError::NoThreshold(label.name.clone()));
             };
             if !(threshold > 0.0 && threshold < 1.0) {
-                return fail(key("threshold"), "must be between 0 and 1");
+                return fail(key("threshold"), "must be between 0 and 1, or `nan` to keep the label out of results");
             }
-            if label.region.is_some_and(|level| !(level > 0.0 && level < 1.0)) {
-                return fail(key("region"), "must be between 0 and 1, or left out");
-            }
-            if label.name.is_empty() || !seen.insert(&label.name) {
-                return fail(key("name"), "must be there once");
-            }
+        }
+        if self.reported().next().is_none() {
+            let problem = "none is reported: each has an empty name or `threshold = nan`; name and set at least one";
+            return fail("label".to_owned(), problem);
         }
         Ok(())
     }
@@ -304,9 +365,31 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn temperature_softens() {
-        let soft = Calibration::Temperature { temperature: 2.0 };
-        assert!((Calibration::None.probability(2.0) - 0.880_797).abs() < 1e-6);
-        assert!((soft.probability(2.0) - 0.731_059).abs() < 1e-6);
+    fn chains_ask_for_their_own_keys_and_channels() {
+        let bare = |chain: &str| {
+            let text = GOOD.replace("mean = [0.5]\nstd = [0.25]\n", "");
+            text.replace("\"window\"", &format!("\"{chain}\""))
+        };
+        let refusal = |text: &str| Manifest::parse(text).unwrap_err().to_string();
+        let xray = Manifest::parse(&bare("torchxrayvision")).unwrap();
+        assert_eq!((xray.input.chain, xray.input.mean.len()), (Chain::Torchxrayvision, 0));
+        let message = refusal(&GOOD.replace("\"window\"", "\"torchxrayvision\""));
+        assert!(message.contains("input.mean, input.std") && message.contains("remove"), "{message}");
+        let message = refusal(&bare("window"));
+        assert!(message.contains("input.mean, input.std") && message.contains("each input channel"), "{message}");
+        let message = refusal(&bare("imagenet"));
+        assert!(message.contains("architecture.in_channels") && message.contains("makes 3"), "{message}");
+    }
+
+    #[test]
+    fn labels_without_name_or_threshold_are_not_reported_and_one_must_be() {
+        let named = "name = \"Edema\"";
+        let untrained = Manifest::parse(&GOOD.replace(named, "name = \"\"")).unwrap();
+        assert_eq!(untrained.reported().map(|(n, l)| (n, l.name.as_str())).collect::<Vec<_>>(), [(0, "Pneumonia")]);
+        let silent = Manifest::parse(&GOOD.replace("threshold = 0.4\n", "threshold = nan\n")).unwrap();
+        assert_eq!(silent.reported().map(|(n, _)| n).collect::<Vec<_>>(), [1]);
+        let text = GOOD.replace("threshold = 0.4\n", "threshold = nan\n").replace(named, "name = \"\"");
+        let message = Manifest::parse(&text).unwrap_err().to_string();
+        assert!(message.contains("none is reported"), "{message}");
     }
 }

@@ -1,7 +1,7 @@
 //! Models: a film in, calibrated scores and regions out.
 
-use crate::image::CxrImage;
-use crate::manifest::Manifest;
+use crate::image::{CxrImage, ImageError};
+use crate::manifest::{Chain, Manifest};
 use crate::network::{Network, Output, Path, Tensors};
 use crate::package::{Package, PackageError, hex};
 use crate::preprocess::{Affine, prepare};
@@ -19,6 +19,9 @@ pub enum ModelError {
     /// Candle could not run the network.
     #[error("the network could not be run: {0}")]
     Run(String),
+    /// The film does not fit the model's preprocessing.
+    #[error(transparent)]
+    Film(#[from] ImageError),
     /// A score is not a number.
     #[error("the network gave a score that is not finite for label {0:?}")]
     NotFinite(String),
@@ -68,7 +71,7 @@ pub trait Model: Send + Sync {
     fn with_own_threads(&self) -> Result<Box<dyn Model>, ModelError>;
 
     /// Digest of everything beside the weights that decides what is reported: labels, thresholds,
-    /// calibration, contour levels. Lower-case hex.
+    /// calibration, contour levels, chain. Lower-case hex.
     fn threshold_set(&self) -> String {
         threshold_set(self.manifest())
     }
@@ -79,6 +82,10 @@ pub trait Model: Send + Sync {
 pub fn threshold_set(manifest: &Manifest) -> String {
     let mut hash = Sha256::new();
     hash.update(format!("{:?}\n", manifest.calibration));
+    // Digests of packages from the time of the only chain stay what they were.
+    if manifest.input.chain != Chain::Window {
+        hash.update(format!("{:?}\n", manifest.input));
+    }
     for label in &manifest.labels {
         hash.update(format!("{:?} {:?} {:?}\n", label.name, label.threshold(), label.region));
     }
@@ -191,8 +198,9 @@ impl Densenet {
     ) -> Result<Vec<LabelScore>, ModelError> {
         let labels = self.manifest.labels.iter().zip(logits).enumerate();
         labels
+            .filter(|(_, (label, _))| label.is_reported())
             .map(|(n, (label, &logit))| {
-                let probability = self.manifest.calibration.probability(logit);
+                let probability = self.manifest.calibration.probability(n, logit);
                 let threshold = label.threshold();
                 let regions = match label.region {
                     Some(level) if probability >= threshold => {
@@ -229,10 +237,11 @@ impl Model for Densenet {
     }
 
     fn predict(&self, image: &CxrImage, threads: usize) -> Result<Prediction, ModelError> {
-        let prepared = prepare(image, &self.manifest.input);
+        let prepared = prepare(image, &self.manifest.input)?;
         let output = self.forward(prepared.values, 1, threads)?;
         let logits = output.logits.flatten_all()?.to_vec1::<f32>()?;
-        if let Some((label, _)) = self.manifest.labels.iter().zip(&logits).find(|(_, logit)| !logit.is_finite()) {
+        let reported = self.manifest.labels.iter().zip(&logits).filter(|(label, _)| label.is_reported());
+        if let Some((label, _)) = reported.into_iter().find(|(_, logit)| !logit.is_finite()) {
             return Err(ModelError::NotFinite(label.name.clone()));
         }
         let scores = self.score(&output, &logits, image, &prepared.to_original)?;
@@ -240,16 +249,19 @@ impl Model for Densenet {
     }
 }
 
-/// The input of the golden outputs, normalised.
+/// The input of the golden outputs, on the scale of the model's chain.
 pub(crate) fn pattern_v1(manifest: &Manifest) -> Vec<f32> {
-    let size = u64::from(manifest.input.size);
-    let input = &manifest.input;
+    let (size, input) = (u64::from(manifest.input.size), &manifest.input);
     let mut values = Vec::new();
-    for (c, (mean, std)) in (0_u64..).zip(input.mean.iter().zip(&input.std)) {
+    for (channel, c) in (0_u64..).zip(0..manifest.architecture.in_channels) {
         for y in 0..size {
             for x in 0..size {
-                let code = (37 * x + 91 * y + 13 * ((x * y) % 251) + 1000 * c) % 4096;
-                values.push(((code as f64 / 4095.0) as f32 - mean) / std);
+                let code = (37 * x + 91 * y + 13 * ((x * y) % 251) + 1000 * channel) % 4096;
+                let unit = (code as f64 / 4095.0) as f32;
+                values.push(match input.chain {
+                    Chain::Torchxrayvision => (2.0 * unit - 1.0) * 1024.0,
+                    Chain::Window | Chain::Imagenet => (unit - input.mean[c]) / input.std[c],
+                });
             }
         }
     }

@@ -150,7 +150,7 @@ mod tests {
     fn padded(width: u32, height: u32) -> Affine {
         let side = width.max(height);
         let half = |n: u32| -f64::from((side - n) / 2);
-        Affine { scale: f64::from(side) / 224.0, dx: half(width), dy: half(height) }
+        Affine::uniform(f64::from(side) / 224.0, half(width), half(height))
     }
 
     fn box_of(region: &Region) -> [f32; 4] {

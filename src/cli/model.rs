@@ -37,7 +37,7 @@ pub fn run(files: &Files, command: Command) -> Result<ExitCode> {
                 active.manifest.name == embedded.manifest.name && active.manifest.version == embedded.manifest.version;
             for (package, in_use) in [(Some(&active), true), ((!same).then_some(&embedded), false)] {
                 let Some(Package { manifest, .. }) = package else { continue };
-                let labels: Vec<_> = manifest.labels.iter().map(|l| l.name.as_str()).collect();
+                let labels: Vec<_> = manifest.reported().map(|(_, l)| l.name.as_str()).collect();
                 println!(
                     "{:<24} {:<10} {:<8} {:<64} {}",
                     manifest.name,

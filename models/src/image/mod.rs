@@ -43,11 +43,24 @@ pub enum Note {
     NoVoi,
 }
 
+/// What the film holds before any transform of the header.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Row by row: the Bits Stored of each sample, as bits.
+    pub codes: Vec<u16>,
+    /// Whether the highest of these bits is a sign.
+    pub signed: bool,
+    /// Photometric Interpretation MONOCHROME1.
+    pub monochrome1: bool,
+}
+
 /// A decoded grey film.
 #[derive(Clone, PartialEq)]
 pub struct CxrImage {
     /// Row by row: stored values after mask, sign and modality transform.
     pub pixels: Vec<f32>,
+    /// The same before the modality transform, for chains that want it so.
+    pub stored: Stored,
     /// Columns.
     pub width: u32,
     /// Rows.
@@ -83,14 +96,18 @@ impl CxrImage {
         // All possible values once, instead of a transform per pixel.
         let table: Vec<f32> = (0..=layout.mask()).map(|code| modality.apply(layout.stored_value(code))).collect();
         let (shift, mask) = (codes.shift, layout.mask());
-        let pixels: Vec<f32> = codes.samples.iter().map(|&raw| table[usize::from((raw >> shift) & mask)]).collect();
+        let mut codes = codes.samples;
+        codes.iter_mut().for_each(|code| *code = (*code >> shift) & mask);
+        let pixels: Vec<f32> = codes.iter().map(|&code| table[usize::from(code)]).collect();
         if pixels.windows(2).all(|pair| pair[0] == pair[1]) {
             return Err(ImageError::pixels(PixelProblem::Uniform, "all pixels are the same"));
         }
         let voi = Voi::read(&source.dataset, &layout, &modality, &table, &pixels, &mut notes);
         let inverted = layout.inverted(&mut notes);
+        let monochrome1 = layout.photometric == Photometric::Monochrome1;
         Ok(Self {
             pixels,
+            stored: Stored { codes, signed: layout.signed, monochrome1 },
             width: u32::from(layout.columns),
             height: u32::from(layout.rows),
             voi,

@@ -2,6 +2,8 @@
 //! does on mode "F": half-pixel centres, support widened by the scale, weights and sums in double,
 //! horizontal pass first, rounded to single after each pass.
 
+use std::ops::Range;
+
 /// A larger black canvas around the content, in content pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
@@ -23,10 +25,10 @@ struct Taps {
 
 /// Weights of each output sample along one axis of `canvas` samples of which `content` samples from
 /// `offset` on are not black. Black ones count in the normalisation and are dropped after it.
-fn taps(canvas: usize, offset: usize, content: usize, out: usize) -> Vec<Taps> {
+fn taps(canvas: usize, offset: usize, content: usize, out: usize, wanted: Range<usize>) -> Vec<Taps> {
     let scale = canvas as f64 / out as f64;
     let support = scale.max(1.0);
-    (0..out)
+    wanted
         .map(|n| {
             let center = (n as f64 + 0.5) * scale;
             // Truncation towards zero of a value that is clamped at zero, as the C code does.
@@ -54,20 +56,39 @@ pub fn resize(
     out_width: usize,
     out_height: usize,
 ) -> Vec<f32> {
-    let across = taps(frame.width, frame.left, width, out_width);
-    let mut narrow = vec![0.0_f32; out_width * height];
-    for (row, out) in content.chunks_exact(width).take(height).zip(narrow.chunks_exact_mut(out_width)) {
+    resize_part(content, [width, height], frame, [out_width, out_height], [0..out_width, 0..out_height])
+}
+
+/// The columns and rows `part` of what [`resize`] gives for the size `out`; the rest is not computed. Sizes are
+/// columns, then rows.
+///
+/// # Panics
+/// If `content` is shorter than its size says, or `part` is not inside `out`.
+pub(super) fn resize_part(
+    content: &[f32],
+    [width, height]: [usize; 2],
+    frame: &Frame,
+    out: [usize; 2],
+    part: [Range<usize>; 2],
+) -> Vec<f32> {
+    let [columns, rows] = part;
+    let (out_width, out_height) = (columns.len(), rows.len());
+    let across = taps(frame.width, frame.left, width, out[0], columns);
+    let down = taps(frame.height, frame.top, height, out[1], rows);
+    let from = down.iter().map(|tap| tap.first).min().unwrap_or(0);
+    let to = down.iter().map(|tap| tap.first + tap.weights.len()).max().unwrap_or(0);
+    let mut narrow = vec![0.0_f32; out_width * (to - from)];
+    for (row, out) in content[from * width..to * width].chunks_exact(width).zip(narrow.chunks_exact_mut(out_width)) {
         for (tap, value) in across.iter().zip(out) {
             let inputs = &row[tap.first..tap.first + tap.weights.len()];
             *value = inputs.iter().zip(&tap.weights).map(|(&v, w)| f64::from(v) * w).sum::<f64>() as f32;
         }
     }
-    let down = taps(frame.height, frame.top, height, out_height);
     let mut result = Vec::with_capacity(out_width * out_height);
     let mut sums = vec![0.0_f64; out_width];
     for tap in &down {
         sums.fill(0.0);
-        let rows = narrow[tap.first * out_width..].chunks_exact(out_width);
+        let rows = narrow[(tap.first - from) * out_width..].chunks_exact(out_width);
         for (row, weight) in rows.zip(&tap.weights) {
             sums.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v) * weight);
         }
@@ -116,6 +137,16 @@ mod tests {
             let worst = got.iter().zip(&case.values).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
             assert!(worst <= 1.2e-7, "{w}x{h}: {worst}");
         }
+    }
+
+    #[test]
+    fn a_part_is_the_same_as_its_place_in_the_whole() {
+        let content: Vec<f32> = (0..40 * 30).map(|n| ((n * 37) % 101) as f32).collect();
+        let frame = Frame { left: 0, top: 5, width: 40, height: 40 };
+        let whole = resize(&content, 40, 30, &frame, 17, 23);
+        let part = resize_part(&content, [40, 30], &frame, [17, 23], [3..10, 6..20]);
+        let wanted: Vec<f32> = (6..20).flat_map(|y| whole[y * 17 + 3..y * 17 + 10].to_vec()).collect();
+        assert_eq!(part, wanted);
     }
 
     #[test]
