@@ -3,7 +3,7 @@
 use crate::blob::{Blobs, FsBlobs};
 use crate::clock::Clock;
 use crate::commitment::Channels;
-use crate::config::{Assume, Config};
+use crate::config::{Analyze, Assume, Config};
 use crate::queue::Bell;
 use crate::store::{self, Db};
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,7 @@ use centinela_domain::gate::{self, GatePolicy};
 use centinela_domain::prediction::ModelRef;
 use centinela_domain::result;
 use centinela_domain::uid::Uid;
-use centinela_models::engine::Engine;
+use centinela_models::engine::{Engine, Limits};
 use centinela_models::model::{Densenet, Model};
 use centinela_models::package::Package;
 use centinela_scp::RefusalCause;
@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 /// The loaded model with what the rest needs to know of it.
 #[derive(Debug)]
 pub struct LoadedModel {
-    /// The inference thread.
+    /// The threads that analyse.
     pub engine: Engine,
     /// Name, version, digest.
     pub reference: ModelRef,
@@ -40,12 +40,19 @@ pub struct LoadedModel {
     pub labels: Vec<(String, f32)>,
 }
 
+/// What the engine may take, by configuration.
+#[must_use]
+pub fn limits(settings: &Analyze) -> Limits {
+    let default = Limits::default();
+    Limits { threads: if settings.threads == 0 { default.threads } else { settings.threads }, ..default }
+}
+
 impl LoadedModel {
-    /// Loads a package, runs its self-test and starts the inference thread.
+    /// Loads a package, runs its self-test and starts the threads.
     ///
     /// # Errors
     /// What is wrong with the package, with file and key.
-    pub fn load(package: &Package) -> Result<Self> {
+    pub fn load(package: &Package, limits: Limits) -> Result<Self> {
         let model = Densenet::from_package(package)?;
         let population = &model.manifest().population;
         let ages = (population.age_min, population.age_max);
@@ -55,7 +62,7 @@ impl LoadedModel {
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
             bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
         }
-        Ok(Self { engine: Engine::start(Box::new(model)), reference, threshold_set, ages, labels })
+        Ok(Self { engine: Engine::start(Box::new(model), limits), reference, threshold_set, ages, labels })
     }
 
     /// The package of this name: a folder, a name below `models/` here or in the data directory, or
@@ -179,7 +186,7 @@ impl App {
         tracing::info!(unfinished_removed = swept, "blobs ready");
         let model = if config.settings.analyze.enabled {
             let package = LoadedModel::package(&config.settings.analyze.model, data)?;
-            let model = LoadedModel::load(&package)?;
+            let model = LoadedModel::load(&package, limits(&config.settings.analyze))?;
             tracing::info!(model.name = model.reference.name, model.version = model.reference.version, "model ready");
             Some(model)
         } else {

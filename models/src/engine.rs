@@ -1,12 +1,13 @@
-//! The place where films are analysed: an operating-system thread behind a bounded queue, and one
-//! that watches it.
+//! The place where films are analysed: a few operating-system threads behind a bounded queue, each with
+//! one that watches it.
 //!
-//! Decoding, inference and drawing hold a core for a second or so, which an asynchronous runtime
-//! must not; and one film at a time keeps memory and the other half of the machine free (see
-//! `threads` in [`crate::model`] for how many cores one inference takes). A panic in a decoder or
-//! in the network ends the film, not the thread. A film that takes too long is given up: no thread
-//! can be ended from outside, so the one that holds it is left behind and another takes its place.
+//! Decoding, inference and drawing hold a core for some tenths of a second, which an asynchronous runtime
+//! must not. Each thread has one film; only where no film waits does an inference take the threads that
+//! have none, so that never more than the crew are at work. A panic in a decoder or in the network ends
+//! the film, not the thread. A film that takes too long is given up: no thread can be ended from outside,
+//! so the one that holds it is left behind and another takes its place.
 
+mod crew;
 mod watch;
 
 use crate::image::{CxrImage, ImageError};
@@ -15,19 +16,34 @@ use crate::preprocess::picture;
 use centinela_domain::evidence::Picture;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::prediction::{ModelRef, Prediction};
-use std::sync::Arc;
+use crew::Crew;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use watch::{Desk, Watch};
 
-/// Films that may wait for the thread; whoever brings one more waits.
+/// Films that may wait for a thread; whoever brings one more waits.
 const QUEUE: usize = 2;
 /// Long side of the picture for Secondary Captures, in pixels.
 const PICTURE_SIDE: u32 = 1280;
-/// How long a film may take unless the caller says otherwise.
-const FILM_LIMIT: Duration = Duration::from_secs(30);
+/// What an engine may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads for films and inference, at least one.
+    pub threads: usize,
+    /// How long one film may take, without its wait in the queue.
+    pub film: Duration,
+}
+
+impl Default for Limits {
+    /// Half the machine, at most four threads: the rest receives and writes. Half a minute for a film.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { threads: (cores / 2).clamp(1, 4), film: Duration::from_secs(30) }
+    }
+}
 
 /// A film with its scores.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,13 +94,15 @@ type Answer = Result<Analyzed, AnalyzeError>;
 struct Job {
     part10: Arc<Vec<u8>>,
     reply: Box<dyn FnOnce(Answer) + Send>,
+    waiting: crew::Waiting,
 }
 
 /// A running engine. Dropping it finishes what is queued and waits for its threads, but not for
 /// those that were left behind.
 pub struct Engine {
     jobs: Option<mpsc::Sender<Job>>,
-    watch: Option<JoinHandle<()>>,
+    watches: Vec<JoinHandle<()>>,
+    crew: Arc<Crew>,
     model: ModelRef,
     threshold_set: String,
     given_up: Arc<AtomicU64>,
@@ -97,30 +115,28 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Starts the threads; a film may take half a minute.
+    /// Starts the threads.
     ///
     /// # Panics
     /// If the operating system gives no thread; the node is starting then and cannot work.
     #[must_use]
-    pub fn start(model: Box<dyn Model>) -> Self {
-        Self::start_within(model, FILM_LIMIT)
-    }
-
-    /// The same with another limit for one film, without its wait in the queue.
-    ///
-    /// # Panics
-    /// As [`Engine::start`].
-    #[must_use]
-    pub fn start_within(model: Box<dyn Model>, limit: Duration) -> Self {
+    pub fn start(model: Box<dyn Model>, limits: Limits) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
         let (model, given_up): (Arc<dyn Model>, _) = (Arc::from(model), Arc::new(AtomicU64::default()));
+        let (queue, crew) = (Arc::new(Mutex::new(queue)), Arc::new(Crew::of(limits.threads)));
         let no_thread = "no thread for the analysis engine";
-        let desk = Desk::open(Arc::clone(&model)).unwrap_or_else(|e| panic!("{no_thread}: {e}"));
-        let watch = Watch::new(desk, model, limit, Arc::clone(&given_up));
-        let thread = std::thread::Builder::new().name("analysis-watch".to_owned()).spawn(move || watch.over(queue));
-        let watch = thread.unwrap_or_else(|e| panic!("{no_thread}: {e}"));
-        Self { jobs: Some(jobs), watch: Some(watch), model: reference, threshold_set, given_up }
+        let watch = |_| {
+            let desk = Desk::open(Arc::clone(&model), Arc::clone(&crew)).unwrap_or_else(|e| panic!("{no_thread}: {e}"));
+            let (model, crew) = (Arc::clone(&model), Arc::clone(&crew));
+            let watch = Watch::new(desk, model, crew, limits.film, Arc::clone(&given_up));
+            let queue = Arc::clone(&queue);
+            let thread =
+                std::thread::Builder::new().name("analysis-watch".to_owned()).spawn(move || watch.over(&queue));
+            thread.unwrap_or_else(|e| panic!("{no_thread}: {e}"))
+        };
+        let watches = (0..limits.threads.max(1)).map(watch).collect();
+        Self { jobs: Some(jobs), watches, crew, model: reference, threshold_set, given_up }
     }
 
     /// The model that it runs.
@@ -157,7 +173,8 @@ impl Engine {
         // Nobody listens any more if the caller gave up: nothing to do then.
         let reply = Box::new(move |result| drop(reply.send(result)));
         let jobs = self.jobs.as_ref().ok_or(AnalyzeError::Stopped)?;
-        jobs.send(Job { part10: part10.into(), reply }).await.map_err(|_| AnalyzeError::Stopped)?;
+        let waiting = self.crew.waiting();
+        jobs.send(Job { part10: part10.into(), reply, waiting }).await.map_err(|_| AnalyzeError::Stopped)?;
         answer.await.map_err(|_| AnalyzeError::Stopped)?
     }
 
@@ -169,7 +186,7 @@ impl Engine {
         let (reply, answer) = std::sync::mpsc::channel();
         let reply = Box::new(move |result| drop(reply.send(result)));
         let jobs = self.jobs.as_ref().ok_or(AnalyzeError::Stopped)?;
-        let mut job = Job { part10: part10.into(), reply };
+        let mut job = Job { part10: part10.into(), reply, waiting: self.crew.waiting() };
         loop {
             job = match jobs.try_send(job) {
                 Ok(()) => break,
@@ -186,19 +203,19 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(watch) = self.watch.take() {
+        for watch in self.watches.drain(..) {
             // The loops catch panics, so there is nothing to report here.
             drop(watch.join());
         }
     }
 }
 
-fn analyze(model: &dyn Model, part10: &[u8]) -> Answer {
+fn analyze(model: &dyn Model, part10: &[u8], crew: &Crew) -> Answer {
     let millis = |since: Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
     let start = Instant::now();
     let image = CxrImage::decode(part10)?;
     let decode_ms = millis(start);
-    let prediction = model.predict(&image, 1)?;
+    let prediction = model.predict(&image, crew.threads_for_one())?;
     let picture = picture(&image, PICTURE_SIDE);
     Ok(Analyzed { prediction, picture, took_ms: millis(start), decode_ms })
 }

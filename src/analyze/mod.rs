@@ -5,7 +5,7 @@ pub mod predict;
 mod quarantine;
 pub mod report;
 
-use crate::app::App;
+use crate::app::{App, limits};
 use crate::failpoint;
 use crate::store::events::{self, EventKind};
 use crate::store::jobs::{self, JobKind, JobRow};
@@ -23,13 +23,14 @@ use tokio_util::sync::CancellationToken;
 /// A file longer than the largest film that is analysed, with room for its header, is not loaded.
 const MOST_BYTES: i64 = 2 * MAX_PIXELS as i64 + START as i64;
 
-/// Runs jobs until stopped: two at a time, so that one report is built while the next film is read.
+/// Runs jobs until stopped: one more than there are threads for films, so that reports are built while
+/// films are read.
 ///
 /// # Errors
 /// If a worker ends on its own.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let mut workers = tokio::task::JoinSet::new();
-    for _ in 0..2 {
+    for _ in 0..=limits(&app.config.settings.analyze).threads {
         workers.spawn(worker(Arc::clone(&app), stop.clone()));
     }
     while let Some(ended) = workers.join_next().await {

@@ -46,6 +46,12 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
             problems.push(format!("{key} = {seconds}: give seconds between {least} and 86400"));
         }
     }
+    if settings.analyze.threads > 256 {
+        problems.push(format!(
+            "[analyze] threads = {}: give at most 256, or 0 for half of the cores",
+            settings.analyze.threads
+        ));
+    }
     if dicom.min_rate > 1 << 20 {
         problems.push(format!(
             "[dicom] min_rate = {}: modalities on slow lines would be cut off; give at most 1048576 bytes a second, or 0 for no limit",

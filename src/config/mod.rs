@@ -168,6 +168,7 @@ pub struct Analyze {
     pub model: String,
     pub assume: Assume,
     pub lease: u64,
+    pub threads: usize,
 }
 
 /// What to do with a film whose attributes do not say enough.

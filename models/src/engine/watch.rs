@@ -1,13 +1,14 @@
 //! The thread that analyses, and the one that watches it: a film that never ends costs its limit and
 //! a thread, not the queue behind it.
 
+use super::crew::Crew;
 use super::{AnalyzeError, Answer, Job, analyze};
 use crate::model::Model;
 use sha2::{Digest, Sha256};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -27,13 +28,15 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    pub fn open(model: Arc<dyn Model>) -> std::io::Result<Self> {
+    pub fn open(model: Arc<dyn Model>, crew: Arc<Crew>) -> std::io::Result<Self> {
         // Room for one: neither side ever waits to hand over.
         let (films, inbox) = sync_channel::<Arc<Vec<u8>>>(1);
         let (outbox, answers) = sync_channel(1);
         let thread = std::thread::Builder::new().name("analysis".to_owned()).spawn(move || {
             while let Ok(part10) = inbox.recv() {
-                let result = catch_unwind(AssertUnwindSafe(|| analyze(&*model, &part10)));
+                let busy = crew.busy();
+                let result = catch_unwind(AssertUnwindSafe(|| analyze(&*model, &part10, &crew)));
+                drop(busy);
                 if outbox.send(result.unwrap_or(Err(AnalyzeError::Panicked))).is_err() {
                     // It was left behind, and has come back.
                     break;
@@ -48,6 +51,7 @@ impl Desk {
 pub(super) struct Watch {
     desk: Desk,
     model: Arc<dyn Model>,
+    crew: Arc<Crew>,
     limit: Duration,
     given_up: Arc<AtomicU64>,
     /// Threads that were left behind.
@@ -57,15 +61,18 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub fn new(desk: Desk, model: Arc<dyn Model>, limit: Duration, given_up: Arc<AtomicU64>) -> Self {
-        Self { desk, model, limit, given_up, left: Vec::new(), endless: Vec::new() }
+    pub fn new(desk: Desk, model: Arc<dyn Model>, crew: Arc<Crew>, limit: Duration, given_up: Arc<AtomicU64>) -> Self {
+        Self { desk, model, crew, limit, given_up, left: Vec::new(), endless: Vec::new() }
     }
 
     /// Hands the films of the queue to the analysing thread, and takes another thread where one does
     /// not come back; ends with the queue, or where no further thread can be had.
-    pub fn over(mut self, mut queue: mpsc::Receiver<Job>) {
+    pub fn over(mut self, queue: &Mutex<mpsc::Receiver<Job>>) {
         let given_up = AnalyzeError::TimedOut(self.limit);
-        while let Some(Job { part10, reply }) = queue.blocking_recv() {
+        // One of the crew waits for the queue, the others for the lock.
+        let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        while let Some(Job { part10, reply, waiting }) = next() {
+            drop(waiting);
             if self.is_known(&part10) {
                 reply(Err(given_up.clone()));
                 continue;
@@ -107,7 +114,7 @@ impl Watch {
     /// may be as stuck as it is.
     fn replace(&mut self) -> bool {
         let Ok(model) = self.model.with_own_threads() else { return false };
-        let Ok(fresh) = Desk::open(Arc::from(model)) else { return false };
+        let Ok(fresh) = Desk::open(Arc::from(model), Arc::clone(&self.crew)) else { return false };
         self.left.push(std::mem::replace(&mut self.desk, fresh).thread);
         self.left.retain(|thread| !thread.is_finished());
         self.left.len() < MOST_STUCK

@@ -3,7 +3,7 @@
 use crate::films::{data, film, made};
 use centinela_domain::gate::SkipReason;
 use centinela_domain::prediction::{ModelRef, Prediction};
-use centinela_models::engine::{AnalyzeError, Engine};
+use centinela_models::engine::{AnalyzeError, Engine, Limits};
 use centinela_models::image::CxrImage;
 use centinela_models::manifest::Manifest;
 use centinela_models::model::{Densenet, Model, ModelError};
@@ -24,9 +24,13 @@ struct Moody {
 }
 
 impl Moody {
-    fn engine(holds: &Arc<AtomicBool>, limit: Duration) -> Engine {
+    fn engine(holds: &Arc<AtomicBool>, film: Duration) -> Engine {
+        Self::crew(holds, Limits { threads: 1, film })
+    }
+
+    fn crew(holds: &Arc<AtomicBool>, limits: Limits) -> Engine {
         let inner = Box::new(densenet(&data().join("tiny")));
-        Engine::start_within(Box::new(Self { inner, holds: Arc::clone(holds) }), limit)
+        Engine::start(Box::new(Self { inner, holds: Arc::clone(holds) }), limits)
     }
 }
 
@@ -102,6 +106,26 @@ async fn a_film_that_never_ends_is_given_up_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn films_on_other_threads_do_not_wait_for_a_slow_one() {
+    let holds = Arc::new(AtomicBool::new(true));
+    let engine = Arc::new(Moody::crew(&holds, Limits { threads: 3, film: Duration::from_secs(60) }));
+    let slow = |n: u8| {
+        let (engine, film) = (Arc::clone(&engine), made(2, &[1, 2, 3, 4, 5, 6 + u16::from(n)], Vec::new()));
+        tokio::spawn(async move { engine.analyze(film).await })
+    };
+    let held = [slow(0), slow(1)];
+    let good = Arc::new(film("jpegls_12"));
+    for _ in 0..4 {
+        engine.analyze(Arc::clone(&good)).await.unwrap();
+    }
+    assert!(held.iter().all(|film| !film.is_finished()));
+    holds.store(false, Ordering::Relaxed);
+    for film in held {
+        film.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
 async fn threads_that_stay_away_stop_the_engine_before_they_use_up_the_machine() {
     let holds = Arc::new(AtomicBool::new(true));
     let engine = Moody::engine(&holds, Duration::from_millis(300));
@@ -145,7 +169,7 @@ fn lesion(width: u16, height: u16, center: [f64; 2], radius: [f64; 2], inverted:
 #[test]
 fn regions_lie_on_the_lesion_in_portrait_landscape_and_monochrome1() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test-synthetic-map-1.0.0");
-    let engine = Engine::start(Box::new(densenet(&folder)));
+    let engine = Engine::start(Box::new(densenet(&folder)), Limits::default());
     for (width, height, center, radius, inverted) in [
         (700, 900, [500.0, 250.0], [90.0, 140.0], false),
         (900, 700, [200.0, 480.0], [150.0, 80.0], false),
@@ -170,7 +194,7 @@ fn regions_lie_on_the_lesion_in_portrait_landscape_and_monochrome1() {
 #[test]
 fn below_the_threshold_there_are_no_regions() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("test-synthetic-map-1.0.0");
-    let engine = Engine::start(Box::new(densenet(&folder)));
+    let engine = Engine::start(Box::new(densenet(&folder)), Limits::default());
     let dark = lesion(500, 600, [-500.0, -500.0], [1.0, 1.0], false);
     let analyzed = engine.analyze_blocking(dark).unwrap();
     let score = &analyzed.prediction.scores[0];
@@ -179,7 +203,8 @@ fn below_the_threshold_there_are_no_regions() {
 
 #[test]
 fn the_demonstrator_reads_a_film() {
-    let engine = Engine::start(Box::new(Densenet::from_package(&Package::embedded().unwrap()).unwrap()));
+    let demonstrator = Densenet::from_package(&Package::embedded().unwrap()).unwrap();
+    let engine = Engine::start(Box::new(demonstrator), Limits { threads: 2, ..Limits::default() });
     let analyzed = engine.analyze_blocking(film("implicit_12")).unwrap();
     let score = &analyzed.prediction.scores[0];
     assert_eq!(score.label, "Pneumonia");
