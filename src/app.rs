@@ -3,7 +3,7 @@
 use crate::blob::{Blobs, FsBlobs};
 use crate::clock::Clock;
 use crate::commitment::Channels;
-use crate::config::{Analyze, Assume, Config};
+use crate::config::{Analyze, Assume, Config, Numbers};
 use crate::queue::Bell;
 use crate::store::{self, Db};
 use anyhow::{Context as _, Result, bail};
@@ -16,6 +16,7 @@ use centinela_domain::uid::Uid;
 use centinela_models::engine::{Engine, Limits};
 use centinela_models::model::{Densenet, Model};
 use centinela_models::package::Package;
+use centinela_models::{Path as ModelPath, Precision};
 use centinela_scp::RefusalCause;
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
@@ -52,8 +53,12 @@ impl LoadedModel {
     ///
     /// # Errors
     /// What is wrong with the package, with file and key.
-    pub fn load(package: &Package, limits: Limits) -> Result<Self> {
-        let model = Densenet::from_package(package)?;
+    pub fn load(package: &Package, settings: &Analyze) -> Result<Self> {
+        let precision = match settings.precision {
+            Numbers::Single => Precision::Single,
+            Numbers::Bf16 => Precision::Bf16,
+        };
+        let model = Densenet::on(ModelPath::with(precision), package)?;
         let population = &model.manifest().population;
         let ages = (population.age_min, population.age_max);
         let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
@@ -62,7 +67,7 @@ impl LoadedModel {
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
             bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
         }
-        Ok(Self { engine: Engine::start(Box::new(model), limits), reference, threshold_set, ages, labels })
+        Ok(Self { engine: Engine::start(Box::new(model), limits(settings)), reference, threshold_set, ages, labels })
     }
 
     /// The package of this name: a folder, a name below `models/` here or in the data directory, or
@@ -186,7 +191,7 @@ impl App {
         tracing::info!(unfinished_removed = swept, "blobs ready");
         let model = if config.settings.analyze.enabled {
             let package = LoadedModel::package(&config.settings.analyze.model, data)?;
-            let model = LoadedModel::load(&package, limits(&config.settings.analyze))?;
+            let model = LoadedModel::load(&package, &config.settings.analyze)?;
             tracing::info!(model.name = model.reference.name, model.version = model.reference.version, "model ready");
             Some(model)
         } else {

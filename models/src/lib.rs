@@ -16,6 +16,7 @@ pub mod package;
 pub mod preprocess;
 pub mod regions;
 
+pub use centinela_kernels::{Isa, Precision};
 pub use network::Path;
 
 use model::Densenet;
@@ -34,6 +35,8 @@ pub struct Verified {
     pub max_abs_diff: f64,
     /// What reference.json tolerates.
     pub tolerance: f64,
+    /// The same in bfloat16 where the manifest allows it and this processor has it.
+    pub bf16_diff: Option<f64>,
     /// Digest of labels, thresholds, calibration and contour levels.
     pub threshold_set: String,
 }
@@ -47,12 +50,15 @@ pub fn verify(package: &Package) -> Result<Verified, PackageError> {
     // The fast path must not be the only witness for itself.
     let plain = Densenet::on(Path::Plain, package)?;
     let manifest = &package.manifest;
+    let bf16 = Path::with(Precision::Bf16);
+    let bf16 = (manifest.bf16.is_some() && bf16.is_possible()).then(|| Densenet::on(bf16, package)).transpose()?;
     Ok(Verified {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
         weights_sha256: manifest.weights.sha256.clone(),
         max_abs_diff: model.self_test_difference().max(plain.self_test_difference()),
         tolerance: package.reference.tolerance,
+        bf16_diff: bf16.map(|model| model.self_test_difference()),
         threshold_set: model::threshold_set(manifest),
     })
 }

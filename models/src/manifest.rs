@@ -53,9 +53,20 @@ pub struct Manifest {
     pub weights: Weights,
     /// From logits to probabilities.
     pub calibration: Calibration,
+    /// What bfloat16 may cost; without it the model runs in single precision only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bf16: Option<Bf16>,
     /// The outputs, in the order of the classifier's rows.
     #[serde(rename = "label")]
     pub labels: Vec<Label>,
+}
+
+/// The gate for bfloat16, set by whoever compared both on films.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bf16 {
+    /// Largest difference of a logit from the golden outputs.
+    pub max_logit_difference: f64,
 }
 
 /// Shape of a DenseNet-BC with torchvision's names.
@@ -245,6 +256,10 @@ impl Manifest {
         let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
         let digest = self.weights.sha256.len() == 64 && self.weights.sha256.chars().all(hex);
         rule(digest, "weights.sha256", "must be 64 lower-case hex digits")?;
+        if let Some(bf16) = self.bf16 {
+            let fits = bf16.max_logit_difference > 0.0 && bf16.max_logit_difference <= 1.0;
+            rule(fits, "bf16.max_logit_difference", "must be above 0 and at most 1")?;
+        }
         self.check_labels()?;
         let reported: Vec<bool> = self.labels.iter().map(Label::is_reported).collect();
         match self.calibration.problem(&reported) {
@@ -357,6 +372,7 @@ pub(crate) mod tests {
             ("size = 64", "size = 16", "input.size"),
             ("age_min = 18", "age_min = 140", "population"),
             ("growth_rate = 4", "growth_rate = 0", "architecture.growth_rate"),
+            ("[calibration]", "[bf16]\nmax_logit_difference = 0.0\n\n[calibration]", "bf16.max_logit_difference"),
             ("name = \"Edema\"", "name = \"Pneumonia\"", "Pneumonia"),
         ] {
             let message = refusal(from, to);

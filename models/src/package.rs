@@ -81,6 +81,24 @@ pub enum PackageError {
         /// What is tolerated.
         tolerance: f64,
     },
+    /// Bfloat16 was asked for, and the package does not say what it may cost.
+    #[error(
+        "model package {package}: bf16 was asked for, but manifest.toml has no [bf16] max_logit_difference: compare both \
+         precisions on films of yours and add it, or set [analyze] precision = \"single\""
+    )]
+    NoBf16 {
+        /// Package name.
+        package: String,
+    },
+    /// The processor, or the kernels for this architecture, cannot run it on the path that was asked for.
+    #[error(
+        "model package {package}: this processor cannot run it in the precision that was asked for: set [analyze] \
+         precision = \"single\""
+    )]
+    Path {
+        /// Package name.
+        package: String,
+    },
     /// The network could not be run.
     #[error("model package {package}: {problem}")]
     Run {

@@ -42,6 +42,7 @@ class Package:
     age: tuple[int, int]
     temperature: float | None
     labels: Sequence[Label] = field(default_factory=tuple)
+    bf16: float | None = None
 
 
 def reference_pattern(size: int, channels: int) -> np.ndarray:
@@ -103,6 +104,8 @@ def manifest(package: Package, digest: str) -> str:
         lines.append('kind = "none"')
     else:
         lines += ['kind = "temperature"', f"temperature = {package.temperature}"]
+    if package.bf16 is not None:
+        lines += ["", "[bf16]", f"max_logit_difference = {package.bf16}"]
     for label in package.labels:
         lines += ["", "[[label]]", f"name = {toml_value(label.name)}"]
         lines.append(f"threshold = {label.threshold}")

@@ -4,7 +4,7 @@ mod findings;
 
 use super::Files;
 use super::send::expand;
-use crate::app::{self, LoadedModel, limits};
+use crate::app::{self, LoadedModel};
 use crate::clock::Clock;
 use crate::config::Config;
 use anyhow::{Context as _, Result};
@@ -74,7 +74,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     crate::telemetry::init(&config.settings.log);
     let name = arguments.model.clone().unwrap_or_else(|| config.settings.analyze.model.clone());
     let package = LoadedModel::package(&name, &config.settings.storage.data_dir)?;
-    let model = LoadedModel::load(&package, limits(&config.settings.analyze))?;
+    let model = LoadedModel::load(&package, &config.settings.analyze)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("make folder {}", arguments.out.display()))?;
 
     let mut entries = Vec::new();

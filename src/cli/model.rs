@@ -55,6 +55,9 @@ pub fn run(files: &Files, command: Command) -> Result<ExitCode> {
                 "{} {}: digest ok, golden outputs ok (largest difference {:.2e})",
                 package.manifest.name, package.manifest.version, verified.max_abs_diff
             );
+            if let Some(difference) = verified.bf16_diff {
+                println!("in bf16: largest difference {difference:.2e}");
+            }
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -169,6 +169,17 @@ pub struct Analyze {
     pub assume: Assume,
     pub lease: u64,
     pub threads: usize,
+    pub precision: Numbers,
+}
+
+/// In which numbers the model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Numbers {
+    /// Single precision.
+    Single,
+    /// Bfloat16 where the model's package allows it.
+    Bf16,
 }
 
 /// What to do with a film whose attributes do not say enough.

@@ -1,6 +1,6 @@
 //! Which instruction set runs, and the kernels compiled for it.
 
-use crate::gemm::{self, Task};
+use crate::gemm::{self, Packed, Task};
 use crate::norm::{self, Norm};
 use crate::simd::Portable;
 use crate::simd::Simd as _;
@@ -30,6 +30,12 @@ impl Isa {
         [Self::Avx512, Self::Avx2, Self::Portable].into_iter().filter(|isa| isa.is_there()).collect()
     }
 
+    /// Whether this processor multiplies bfloat16 with this instruction set.
+    #[must_use]
+    pub fn has_bf16(self) -> bool {
+        Kernels::of(self).paired.is_some()
+    }
+
     fn is_there(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
@@ -43,6 +49,14 @@ impl Isa {
     }
 }
 
+/// Kernels of the 1x1 convolutions: rows are made, and multiplied.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows {
+    pub copy: unsafe fn(&Norm, *const f32, *mut f32),
+    pub mean: unsafe fn(&Norm, [*const f32; 4], *mut f32),
+    pub gemm: unsafe fn(&Task),
+}
+
 /// The kernels of one instruction set; [`Kernels::of`] gives them only where the processor has it.
 #[derive(Clone, Copy)]
 pub(crate) struct Kernels {
@@ -50,9 +64,9 @@ pub(crate) struct Kernels {
     pub lanes: usize,
     /// Pixels or tiles for one call of the matrix product: whole register tiles, 14 at most.
     pub group: usize,
-    pub gemm: unsafe fn(&Task),
-    pub copy: unsafe fn(&Norm, *const f32, *mut f32),
-    pub mean: unsafe fn(&Norm, [*const f32; 4], *mut f32),
+    pub single: Rows,
+    /// The same with pairs of bfloat16, where the processor has them.
+    pub paired: Option<Rows>,
     pub greatest: unsafe fn(usize, &[*const f32], *mut f32),
     input4: unsafe fn(&Input),
     input2: unsafe fn(&Input),
@@ -65,10 +79,21 @@ impl Kernels {
     pub(crate) fn of(isa: Isa) -> Self {
         match isa {
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 if isa.is_there() => avx512::KERNELS,
+            Isa::Avx512 if isa.is_there() => {
+                let paired = is_x86_feature_detected!("avx512bf16").then_some(pairs::ROWS);
+                Self { paired, ..avx512::KERNELS }
+            }
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 if isa.is_there() => avx2::KERNELS,
             _ => portable::KERNELS,
+        }
+    }
+
+    /// The kernels for the 1x1 convolution with these weights.
+    pub(crate) fn rows(&self, packed: &Packed) -> &Rows {
+        match &self.paired {
+            Some(paired) if packed.paired => paired,
+            _ => &self.single,
         }
     }
 
@@ -100,9 +125,8 @@ macro_rules! kernels {
             pub(super) const KERNELS: Kernels = Kernels {
                 lanes: S::LANES,
                 group: 14 / S::ROWS * S::ROWS,
-                gemm,
-                copy,
-                mean,
+                single: Rows { copy, mean, gemm },
+                paired: None,
                 greatest,
                 input4,
                 input2,
@@ -159,3 +183,44 @@ kernels!(avx512, crate::simd::Avx512, #[target_feature(enable = "avx512f")]);
 #[cfg(target_arch = "x86_64")]
 kernels!(avx2, crate::simd::Avx2, #[target_feature(enable = "avx2,fma")]);
 kernels!(portable, Portable,);
+
+/// Rows of bfloat16.
+#[cfg(target_arch = "x86_64")]
+mod pairs {
+    use super::{Norm, Rows, Task, gemm, norm};
+    use crate::simd::{Avx512, Avx512Pairs, Simd as _};
+    use std::arch::x86_64::{__m256bh, __m256i, __m512, _mm256_storeu_si256, _mm512_cvtneps_pbh};
+
+    pub(super) const ROWS: Rows = Rows { copy, mean, gemm };
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn gemm(task: &Task) {
+        // SAFETY: the features are on; the rest is the caller's, as for all below.
+        unsafe { gemm::run::<Avx512Pairs>(task) }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn copy(norm: &Norm, from: *const f32, to: *mut f32) {
+        for c in (0..norm.channels).step_by(Avx512::LANES) {
+            // SAFETY: see `gemm`; so many channels of half the size.
+            unsafe { store(to, c, norm::copied::<Avx512>(norm, from, c)) }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn mean(norm: &Norm, from: [*const f32; 4], to: *mut f32) {
+        for c in (0..norm.channels).step_by(Avx512::LANES) {
+            // SAFETY: see `gemm`; so many channels of half the size.
+            unsafe { store(to, c, norm::meant::<Avx512>(norm, from, c)) }
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    unsafe fn store(to: *mut f32, channel: usize, v: __m512) {
+        // SAFETY: room for 16 values of two bytes at the channel; both types are 32 bytes of which every pattern is a value.
+        unsafe {
+            let halves = std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(v));
+            _mm256_storeu_si256(to.cast::<u16>().add(channel).cast(), halves);
+        }
+    }
+}

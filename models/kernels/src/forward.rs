@@ -342,6 +342,7 @@ impl Pass<'_> {
         panels: Range<usize>,
     ) {
         let (scratch, norm) = (self.scratch[member], layer.norm1.pointers());
+        let copy = self.net.kernels.rows(&layer.conv1).copy;
         let mut out = [std::ptr::null_mut(); GROUP];
         for (r, p) in pixels.clone().enumerate() {
             let (y, x) = (p / block.side, p % block.side);
@@ -349,7 +350,7 @@ impl Pass<'_> {
             // row y + 1 of the ring has side + 2 pixels.
             unsafe {
                 let to = scratch.add(r * Stride::Wide.values());
-                (self.net.kernels.copy)(&norm, buffer.add(p * block.pixel), to);
+                copy(&norm, buffer.add(p * block.pixel), to);
                 out[r] = self.bottleneck.add(rows.slot(y + 1) + (x + 1) * rows.pixel);
             }
         }
@@ -429,6 +430,7 @@ impl Pass<'_> {
         pixels: Range<usize>,
     ) {
         let (scratch, from) = (self.scratch[member], self.blocks[index % 2].cast_const());
+        let mean = self.net.kernels.rows(conv).mean;
         let mut out = [std::ptr::null_mut(); GROUP];
         for (r, p) in pixels.clone().enumerate() {
             let (y, x) = (2 * (p / after.side), 2 * (p % after.side));
@@ -437,7 +439,7 @@ impl Pass<'_> {
             unsafe {
                 let four = [(y, x), (y, x + 1), (y + 1, x), (y + 1, x + 1)];
                 let four = four.map(|(y, x)| from.add((y * block.side + x) * block.pixel));
-                (self.net.kernels.mean)(norm, four, scratch.add(r * Stride::Wide.values()));
+                mean(norm, four, scratch.add(r * Stride::Wide.values()));
                 out[r] = self.blocks[(index + 1) % 2].add(p * after.pixel);
             }
         }
@@ -486,6 +488,6 @@ impl Pass<'_> {
         };
         // SAFETY: the kernels fit the processor (`Kernels::of`); the rows of the scratch were written for k
         // values, the weights and bias are those of the panels, and the output rows are this unit's own.
-        unsafe { (self.net.kernels.gemm)(&task) }
+        unsafe { (self.net.kernels.rows(packed).gemm)(&task) }
     }
 }

@@ -51,9 +51,30 @@ pub(crate) struct Packed {
     pub width: usize,
     /// Panels.
     pub panels: usize,
+    /// Each weight is a pair of bfloat16, of two values that are summed; `k` counts pairs.
+    pub paired: bool,
+}
+
+/// A number as bfloat16, rounded to the nearest, ties to even.
+pub(crate) fn bf16(value: f32) -> u32 {
+    let bits = value.to_bits();
+    (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
 }
 
 impl Packed {
+    /// The same with pairs of bfloat16, for kernels that take them.
+    pub(crate) fn paired(
+        columns: usize,
+        k: usize,
+        width: usize,
+        bias: impl Fn(usize) -> f32,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let half = |column: usize, p: usize| if p < k { bf16(weight(column, p)) } else { 0 };
+        let pair = |column: usize, p: usize| f32::from_bits(half(column, 2 * p + 1) << 16 | half(column, 2 * p));
+        Self { paired: true, ..Self::new(columns, k.div_ceil(2), width, bias, pair) }
+    }
+
     /// Packs `weight(column, k)`; columns beyond `columns` are zero.
     pub(crate) fn new(
         columns: usize,
@@ -72,7 +93,7 @@ impl Packed {
                 weights[(panel * k + p) * width + lane] = weight(column, p);
             }
         }
-        Self { weights, bias: packed_bias, k, width, panels }
+        Self { weights, bias: packed_bias, k, width, panels, paired: false }
     }
 }
 

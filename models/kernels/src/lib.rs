@@ -25,4 +25,4 @@ mod tests;
 
 pub use dispatch::Isa;
 pub use forward::Workspace;
-pub use network::{Densenet, LayerWeights, Norm, Shape};
+pub use network::{Densenet, LayerWeights, Norm, Precision, Shape};

@@ -22,6 +22,15 @@ pub struct Shape {
     pub blocks: Vec<usize>,
 }
 
+/// Numbers of the 1x1 convolutions, which are most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// Single precision, as everything else.
+    Single,
+    /// Weights and values are rounded to bfloat16, sums are in single precision. See [`Isa::has_bf16`].
+    Bf16,
+}
+
 /// Batch norm with its running statistics: `x * scale + shift` for each channel.
 #[derive(Debug, Clone, Copy)]
 pub struct Norm<'w> {
@@ -94,6 +103,7 @@ pub(crate) struct Block {
 pub struct Densenet {
     pub(crate) shape: Shape,
     pub(crate) isa: Isa,
+    pub(crate) precision: Precision,
     pub(crate) kernels: Kernels,
     /// Side after the first convolution.
     pub(crate) stem_side: usize,
@@ -152,16 +162,19 @@ impl Densenet {
     /// Begins a network with the first convolution, `[init_features][in_channels][7][7]`, and its norm.
     ///
     /// # Panics
-    /// If the shape is not supported or a slice has not the length that it asks for.
+    /// If the shape is not supported, a slice has not the length that it asks for, or the instruction set has
+    /// no bfloat16.
     #[must_use]
-    pub fn begin(shape: &Shape, isa: Isa, conv0: &[f32], norm0: Norm<'_>) -> Self {
+    pub fn begin(shape: &Shape, isa: Isa, precision: Precision, conv0: &[f32], norm0: Norm<'_>) -> Self {
         assert!(shape.is_supported(), "the shape is not supported");
         let kernels = Kernels::of(isa);
+        assert!(precision == Precision::Single || kernels.paired.is_some(), "no bfloat16 on this processor");
         let taps = 49 * shape.in_channels;
         assert_eq!(conv0.len(), shape.init_features * taps, "weights of conv0");
-        let conv0 = folded(conv0, shape.init_features, taps, norm0, &kernels);
+        let conv0 = folded(Precision::Single, conv0, shape.init_features, taps, norm0, &kernels);
         Self {
             isa,
+            precision,
             kernels,
             stem_side: shape.size.div_ceil(2),
             conv0,
@@ -189,7 +202,7 @@ impl Densenet {
         assert_eq!(weights.conv2.len(), growth * bottleneck * 9, "weights of conv2");
         block.layers.push(Layer {
             norm1: PaddedNorm::new(weights.norm1, channels),
-            conv1: folded(weights.conv1, bottleneck, channels, weights.norm2, &self.kernels),
+            conv1: folded(self.precision, weights.conv1, bottleneck, channels, weights.norm2, &self.kernels),
             conv2: winograd::pack(block.tile, weights.conv2, growth, bottleneck, width),
         });
     }
@@ -220,7 +233,7 @@ impl Densenet {
         assert_eq!(self.blocks[index].layers.len(), self.shape.blocks[index], "layers of a block");
         assert_eq!(conv.len(), channels / 2 * channels, "weights of a transition");
         let weight = |o: usize, c: usize| conv[o * channels + c];
-        let packed = Packed::new(channels / 2, channels, 2 * self.kernels.lanes, |_| 0.0, weight);
+        let packed = packed(self.precision, channels / 2, channels, 2 * self.kernels.lanes, |_| 0.0, weight);
         self.blocks[index].transition = Some((PaddedNorm::new(norm, channels), packed));
     }
 
@@ -237,10 +250,35 @@ impl Densenet {
         self
     }
 
+    /// Multiplications (with an addition each) of the matrix products of one image, without the padding of
+    /// panels: less than the plain convolutions need.
+    #[must_use]
+    pub fn multiplications(&self) -> u64 {
+        let shape = &self.shape;
+        let mut sum = self.stem_side.pow(2) * 49 * shape.in_channels * shape.init_features;
+        for (index, block) in self.blocks.iter().enumerate() {
+            let tiles = block.side.div_ceil(block.tile.out()).pow(2) * block.tile.side().pow(2);
+            for layer in &block.layers {
+                sum += block.side.pow(2) * layer.norm1.channels * shape.bottleneck;
+                sum += tiles * shape.bottleneck * shape.growth_rate;
+            }
+            if let (Some((norm, _)), Some(after)) = (&block.transition, self.blocks.get(index + 1)) {
+                sum += after.side.pow(2) * norm.channels * (norm.channels / 2);
+            }
+        }
+        sum as u64
+    }
+
     /// The instruction set that it was packed for.
     #[must_use]
     pub const fn isa(&self) -> Isa {
         self.isa
+    }
+
+    /// Numbers of its 1x1 convolutions.
+    #[must_use]
+    pub const fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// What it looks like.
@@ -251,8 +289,29 @@ impl Densenet {
 }
 
 /// A convolution with the norm after it: the scale goes into the weights, the shift becomes the bias.
-fn folded(weights: &[f32], outputs: usize, k: usize, norm: Norm<'_>, kernels: &Kernels) -> Packed {
+fn folded(
+    precision: Precision,
+    weights: &[f32],
+    outputs: usize,
+    k: usize,
+    norm: Norm<'_>,
+    kernels: &Kernels,
+) -> Packed {
     assert_eq!((norm.scale.len(), norm.shift.len()), (outputs, outputs), "channels of a norm");
     let weight = |o: usize, p: usize| weights[o * k + p] * norm.scale[o];
-    Packed::new(outputs, k, 2 * kernels.lanes, |o| norm.shift[o], weight)
+    packed(precision, outputs, k, 2 * kernels.lanes, |o| norm.shift[o], weight)
+}
+
+fn packed(
+    precision: Precision,
+    columns: usize,
+    k: usize,
+    width: usize,
+    bias: impl Fn(usize) -> f32,
+    weight: impl Fn(usize, usize) -> f32,
+) -> Packed {
+    match precision {
+        Precision::Single => Packed::new(columns, k, width, bias, weight),
+        Precision::Bf16 => Packed::paired(columns, k, width, bias, weight),
+    }
 }

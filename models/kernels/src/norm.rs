@@ -10,6 +10,32 @@ pub(crate) struct Norm {
     pub channels: usize,
 }
 
+/// One vector of a pixel's channels, from channel `c` on.
+///
+/// # Safety
+/// The instruction set of `S` is there; `from`, scale and shift are good for a vector from `c` on.
+#[inline(always)]
+pub(crate) unsafe fn copied<S: Simd>(norm: &Norm, from: *const f32, c: usize) -> S::V {
+    // SAFETY: the caller vouches for all.
+    unsafe {
+        let (scale, shift) = (S::load(norm.scale.add(c)), S::load(norm.shift.add(c)));
+        S::max(S::fma(S::load(from.add(c)), scale, shift), S::splat(0.0))
+    }
+}
+
+/// One vector of the mean of four pixels, each after norm and ReLU.
+///
+/// # Safety
+/// As for [`copied`], for each of the four.
+#[inline(always)]
+pub(crate) unsafe fn meant<S: Simd>(norm: &Norm, from: [*const f32; 4], c: usize) -> S::V {
+    // SAFETY: the caller vouches for all.
+    unsafe {
+        let [a, b, d, e] = from.map(|from| copied::<S>(norm, from, c));
+        S::mul(S::add(S::add(a, b), S::add(d, e)), S::splat(0.25))
+    }
+}
+
 /// Copies one pixel.
 ///
 /// # Safety
@@ -20,15 +46,12 @@ pub(crate) unsafe fn copy<S: Simd>(norm: &Norm, from: *const f32, to: *mut f32) 
     let mut c = 0;
     while c < norm.channels {
         // SAFETY: c is below channels and a multiple of the vector's length.
-        unsafe {
-            let (scale, shift) = (S::load(norm.scale.add(c)), S::load(norm.shift.add(c)));
-            S::store(to.add(c), S::max(S::fma(S::load(from.add(c)), scale, shift), S::splat(0.0)));
-        }
+        unsafe { S::store(to.add(c), copied::<S>(norm, from, c)) }
         c += S::LANES;
     }
 }
 
-/// Copies the mean of four pixels, each after norm and ReLU.
+/// Copies the mean of four pixels.
 ///
 /// # Safety
 /// As for [`copy`], for each of the four.
@@ -37,12 +60,7 @@ pub(crate) unsafe fn mean<S: Simd>(norm: &Norm, from: [*const f32; 4], to: *mut 
     let mut c = 0;
     while c < norm.channels {
         // SAFETY: as in `copy`.
-        unsafe {
-            let (scale, shift, zero) = (S::load(norm.scale.add(c)), S::load(norm.shift.add(c)), S::splat(0.0));
-            let one = |p: *const f32| S::max(S::fma(S::load(p.add(c)), scale, shift), zero);
-            let sum = S::add(S::add(one(from[0]), one(from[1])), S::add(one(from[2]), one(from[3])));
-            S::store(to.add(c), S::mul(sum, S::splat(0.25)));
-        }
+        unsafe { S::store(to.add(c), meant::<S>(norm, from, c)) }
         c += S::LANES;
     }
 }

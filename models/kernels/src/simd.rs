@@ -140,3 +140,64 @@ x86!(
     Avx512, __m512, 16, 14, _mm512_set1_ps, _mm512_loadu_ps, _mm512_storeu_ps, _mm512_add_ps, _mm512_sub_ps,
     _mm512_mul_ps, _mm512_max_ps, _mm512_fmadd_ps
 );
+
+/// AVX-512 with pairs of bfloat16 in place of each weight and each value of a row: [`Simd::fma`] multiplies both of a
+/// pair and adds in single precision. All else is as for [`Avx512`].
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512Pairs;
+
+#[cfg(target_arch = "x86_64")]
+impl Simd for Avx512Pairs {
+    type V = std::arch::x86_64::__m512;
+    const LANES: usize = Avx512::LANES;
+    const ROWS: usize = Avx512::ROWS;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self::V {
+        // SAFETY: passed on from the caller, as for all below.
+        unsafe { Avx512::splat(value) }
+    }
+    #[inline(always)]
+    unsafe fn load(from: *const f32) -> Self::V {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::load(from) }
+    }
+    #[inline(always)]
+    unsafe fn store(to: *mut f32, v: Self::V) {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::store(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn add(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::add(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn sub(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::sub(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn mul(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::mul(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn max(a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: see `splat`.
+        unsafe { Avx512::max(a, b) }
+    }
+    #[inline(always)]
+    unsafe fn fma(a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        use std::arch::x86_64::{__m512bh, _mm512_dpbf16_ps};
+        // SAFETY: the caller vouches for AVX512_BF16; both types are 64 bytes of which every pattern is a value.
+        unsafe {
+            _mm512_dpbf16_ps(
+                c,
+                std::mem::transmute::<Self::V, __m512bh>(a),
+                std::mem::transmute::<Self::V, __m512bh>(b),
+            )
+        }
+    }
+}

@@ -90,7 +90,7 @@ proptest! {
                 out: out.as_ptr(),
             };
             // SAFETY: all memory is as long as the task says.
-            unsafe { (kernels.gemm)(&task) };
+            unsafe { (kernels.single.gemm)(&task) };
             for (r, out) in outs.iter().enumerate() {
                 for (c, got) in out.values().iter().enumerate() {
                     let column = c < columns;
@@ -116,8 +116,8 @@ proptest! {
             let from: Vec<_> = pixels.iter().map(|p| p.first.cast_const()).collect();
             // SAFETY: all memory has whole vectors of the channels.
             unsafe {
-                (kernels.copy)(&norm, from[0], copied.first);
-                (kernels.mean)(&norm, [from[0], from[1], from[2], from[3]], mean.first);
+                (kernels.single.copy)(&norm, from[0], copied.first);
+                (kernels.single.mean)(&norm, [from[0], from[1], from[2], from[3]], mean.first);
                 (kernels.greatest)(channels, &from, most.first);
             }
             for c in 0..channels {
@@ -158,7 +158,7 @@ proptest! {
                 });
                 for (i, weights) in packed.iter().enumerate() {
                     let to = sums.first.add(i * columns);
-                    (kernels.gemm)(&Task {
+                    (kernels.single.gemm)(&Task {
                         k: channels,
                         a: into.first.add(i * channels),
                         stride: Stride::Wide,

@@ -3,7 +3,7 @@
 
 #![allow(missing_docs, reason = "tests")]
 
-use centinela_kernels::{Densenet, Isa, LayerWeights, Norm, Shape};
+use centinela_kernels::{Densenet, Isa, LayerWeights, Norm, Precision, Shape};
 
 /// Numbers that are the same on every machine.
 struct Numbers(u64);
@@ -148,8 +148,8 @@ fn plainly(shape: &Shape, weights: &Weights, input: &[f32]) -> Vec<f64> {
     x.norm_relu(&weights.norm5).values
 }
 
-fn packed(shape: &Shape, weights: &Weights, isa: Isa) -> Densenet {
-    let mut net = Densenet::begin(shape, isa, &weights.conv0, norm(&weights.norm0));
+fn packed(shape: &Shape, weights: &Weights, isa: Isa, precision: Precision) -> Densenet {
+    let mut net = Densenet::begin(shape, isa, precision, &weights.conv0, norm(&weights.norm0));
     for (b, block) in weights.blocks.iter().enumerate() {
         for layer in block {
             let (norm1, norm2) = (norm(&layer.norm1), norm(&layer.norm2));
@@ -168,8 +168,11 @@ fn compare(shape: &Shape) {
     let input = numbers.many(shape.in_channels * shape.size * shape.size, 4.0);
     let expected = plainly(shape, &weights, &input);
     let greatest = expected.iter().copied().fold(0.0, f64::max);
-    for isa in Isa::all() {
-        let net = packed(shape, &weights, isa);
+    let singles = Isa::all().into_iter().map(|isa| (isa, Precision::Single, 2e-5));
+    // Eight bits of each number are left.
+    let halves = Isa::all().into_iter().filter(|isa| isa.has_bf16()).map(|isa| (isa, Precision::Bf16, 3e-2));
+    for (isa, precision, tolerance) in singles.chain(halves) {
+        let net = packed(shape, &weights, isa, precision);
         for members in 1..=3 {
             let mut workspace = net.workspace(members);
             // Twice: nothing of the first image may be left in the second.
@@ -179,7 +182,9 @@ fn compare(shape: &Shape) {
                 if image == input {
                     let differences = features.iter().zip(&expected).map(|(got, want)| (f64::from(*got) - want).abs());
                     let worst = differences.fold(0.0, |a, b| if b.is_nan() { f64::INFINITY } else { f64::max(a, b) });
-                    assert!(worst <= 2e-5 * greatest, "{isa:?}, {members} threads: {worst} of {greatest}, {shape:?}");
+                    let said = format!("{isa:?}, {precision:?}, {members} threads: {worst} of {greatest}, {shape:?}");
+                    assert!(worst <= tolerance * greatest, "{said}");
+                    assert!(precision == Precision::Single || worst > 2e-5 * greatest, "not bfloat16: {said}");
                 }
             }
         }

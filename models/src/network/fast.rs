@@ -4,7 +4,7 @@ use super::plain::{NormRelu, Plain};
 use crate::manifest::Architecture;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use candle_nn::Conv2d;
-use centinela_kernels::{Densenet, Isa, LayerWeights, Norm, Workspace};
+use centinela_kernels::{Densenet, Isa, LayerWeights, Norm, Precision, Workspace};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -25,7 +25,13 @@ fn weights(conv: &Conv2d) -> Result<Vec<f32>> {
 
 impl Fast {
     /// Packs the weights for inputs of `size` pixels; none if the kernels cannot run this architecture.
-    pub fn pack(plain: &Plain, net: &Architecture, size: usize, isa: Isa) -> Result<Option<Self>> {
+    pub fn pack(
+        plain: &Plain,
+        net: &Architecture,
+        size: usize,
+        isa: Isa,
+        precision: Precision,
+    ) -> Result<Option<Self>> {
         let shape = centinela_kernels::Shape {
             in_channels: net.in_channels,
             size,
@@ -37,7 +43,7 @@ impl Fast {
         if !shape.is_supported() {
             return Ok(None);
         }
-        let mut packed = Densenet::begin(&shape, isa, &weights(&plain.conv0)?, norm(&plain.norm0));
+        let mut packed = Densenet::begin(&shape, isa, precision, &weights(&plain.conv0)?, norm(&plain.norm0));
         for (layers, transition) in &plain.blocks {
             for layer in layers {
                 packed.layer(&LayerWeights {
@@ -60,9 +66,14 @@ impl Fast {
         input.apply_op1_no_bwd(&Pass { fast: self, threads: threads.max(1) })
     }
 
-    /// The instruction set in use.
-    pub const fn isa(&self) -> Isa {
-        self.net.isa()
+    /// Multiplications of one image.
+    pub fn multiplications(&self) -> u64 {
+        self.net.multiplications()
+    }
+
+    /// The instruction set and the numbers in use.
+    pub const fn kind(&self) -> (Isa, Precision) {
+        (self.net.isa(), self.net.precision())
     }
 
     fn one(&self, input: &[f32], features: &mut [f32], members: usize) {

@@ -8,7 +8,7 @@ mod tensors;
 use crate::manifest::Architecture;
 use candle_core::{Module as _, Tensor};
 use candle_nn::Linear;
-use centinela_kernels::Isa;
+use centinela_kernels::{Isa, Precision};
 use fast::Fast;
 use plain::Plain;
 use std::sync::Arc;
@@ -18,22 +18,32 @@ pub(crate) use tensors::{TensorProblem, Tensors};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Path {
     /// By the kernels for this instruction set, or plainly if they cannot run the architecture.
-    Fast(Isa),
+    Fast(Isa, Precision),
     /// By Candle's convolutions.
     Plain,
 }
 
 impl Path {
-    /// The fastest on this processor.
+    /// The fastest on this processor in this precision.
     #[must_use]
-    pub fn best() -> Self {
-        Self::Fast(Isa::best())
+    pub fn with(precision: Precision) -> Self {
+        Self::Fast(Isa::best(), precision)
     }
 
-    /// Every path that this processor can take, the fastest first.
+    /// Whether this processor can take it.
+    #[must_use]
+    pub fn is_possible(self) -> bool {
+        match self {
+            Self::Fast(isa, Precision::Bf16) => isa.has_bf16(),
+            Self::Fast(isa, Precision::Single) => Isa::all().contains(&isa),
+            Self::Plain => true,
+        }
+    }
+
+    /// Every path in single precision that this processor can take, the fastest first.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        Isa::all().into_iter().map(Self::Fast).chain([Self::Plain]).collect()
+        Isa::all().into_iter().map(|isa| Self::Fast(isa, Precision::Single)).chain([Self::Plain]).collect()
     }
 }
 
@@ -72,7 +82,9 @@ impl Network {
         }
         let whole = |problem: String| TensorProblem { tensor: "features".to_owned(), problem };
         let fast = match path {
-            Path::Fast(isa) => Fast::pack(&plain, net, size, isa).map_err(|e| whole(e.to_string()))?,
+            Path::Fast(isa, precision) => {
+                Fast::pack(&plain, net, size, isa, precision).map_err(|e| whole(e.to_string()))?
+            }
             Path::Plain => None,
         };
         let backbone = match fast {
@@ -85,8 +97,19 @@ impl Network {
     /// The path that is taken.
     pub fn path(&self) -> Path {
         match &self.backbone {
-            Backbone::Fast(fast) => Path::Fast(fast.isa()),
+            Backbone::Fast(fast) => {
+                let (isa, precision) = fast.kind();
+                Path::Fast(isa, precision)
+            }
             Backbone::Plain { .. } => Path::Plain,
+        }
+    }
+
+    /// Multiplications that the fast path does for one image.
+    pub fn multiplications(&self) -> Option<u64> {
+        match &self.backbone {
+            Backbone::Fast(fast) => Some(fast.multiplications()),
+            Backbone::Plain { .. } => None,
         }
     }
 

@@ -156,3 +156,25 @@ fn the_threshold_set_follows_every_value_that_decides() {
         assert_ne!(base, digest(from, to), "{from}");
     }
 }
+
+#[test]
+fn bf16_runs_only_within_the_gate_of_the_manifest() {
+    use centinela_models::{Path, Precision};
+    let path = Path::with(Precision::Bf16);
+    let (_keep, folder) = copy();
+    let on = || Densenet::on(path, &Package::load(&folder).unwrap());
+    assert!(on().unwrap_err().to_string().contains("[bf16] max_logit_difference"));
+    edit(&folder, "manifest.toml", "[calibration]", "[bf16]\nmax_logit_difference = 0.5\n\n[calibration]");
+    if !path.is_possible() {
+        assert!(on().unwrap_err().to_string().contains("precision = \"single\""));
+        return;
+    }
+    let model = on().unwrap();
+    let difference = model.self_test_difference();
+    assert!(difference > 0.0 && difference < 0.5, "{difference}");
+    let single = Densenet::from_package(&Package::load(&folder).unwrap()).unwrap();
+    assert_ne!(model.threshold_set(), single.threshold_set(), "other scores, other results");
+    assert_eq!(verify(&Package::load(&folder).unwrap()).unwrap().bf16_diff, Some(difference));
+    edit(&folder, "manifest.toml", "= 0.5\n\n[cal", &format!("= {:.9}\n\n[cal", difference / 2.0));
+    assert!(on().unwrap_err().to_string().contains("self-test differs"));
+}
