@@ -153,8 +153,12 @@ macro_rules! transforms {
                 unsafe {
                     let mut half = [[S::splat(0.0); $side]; $side];
                     for x in 0..$side {
-                        let at = x * task.channels + c;
-                        let column = $into::<S>(std::array::from_fn(|y| S::load(task.rows[y].add(at))));
+                        // No closures here: they would not have the features, and nothing would be inlined.
+                        let mut column = [S::splat(0.0); $side];
+                        for y in 0..$side {
+                            column[y] = S::load(task.rows[y].add(x * task.channels + c));
+                        }
+                        let column = $into::<S>(column);
                         for y in 0..$side {
                             half[y][x] = column[y];
                         }
@@ -182,8 +186,11 @@ macro_rules! transforms {
                 unsafe {
                     let mut half = [[S::splat(0.0); $side]; $out];
                     for x in 0..$side {
-                        let at = |y: usize| task.from.add((y * $side + x) * task.plane + c);
-                        let column = $back::<S>(std::array::from_fn(|y| S::load(at(y))));
+                        let mut column = [S::splat(0.0); $side];
+                        for y in 0..$side {
+                            column[y] = S::load(task.from.add((y * $side + x) * task.plane + c));
+                        }
+                        let column = $back::<S>(column);
                         for y in 0..$out {
                             half[y][x] = column[y];
                         }
