@@ -7,4 +7,6 @@ mod display;
 mod engine;
 mod films;
 mod hostile;
+mod import;
+mod import_hostile;
 mod package;
