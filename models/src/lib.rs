@@ -3,12 +3,13 @@
 //! The only crate that names Candle and the image codecs. In reading order: [`image`] (a file
 //! becomes an image), [`preprocess`] (an image becomes a network input and a picture),
 //! [`manifest`] and [`package`] (what a model is), [`model`] (scores), [`regions`] (contours),
-//! [`engine`] (the thread that does it all).
+//! [`engine`] (the thread that does it all); [`import`] makes packages of weights from elsewhere.
 
 mod calibration;
 mod contour;
 pub mod engine;
 pub mod image;
+pub mod import;
 pub mod manifest;
 pub mod model;
 mod network;

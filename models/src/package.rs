@@ -3,7 +3,7 @@
 //! here, the golden outputs by [`crate::model::Densenet::from_package`].
 
 use crate::manifest::{Manifest, ManifestError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -109,15 +109,16 @@ pub enum PackageError {
     },
 }
 
-/// Golden outputs: the logits for a fixed pattern, computed by PyTorch in single precision.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// Golden outputs: the logits for a fixed pattern in single precision, computed by PyTorch, or by this program where
+/// weights were imported.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
     /// Format of the file: 1.
     pub format: u32,
     /// Name of the pattern: `pattern-v1`.
     pub input: String,
-    /// Raw logits, before the temperature.
+    /// Raw logits, before any calibration; also of outputs that are not reported.
     pub logits: Vec<f64>,
     /// Largest difference that is accepted.
     pub tolerance: f64,

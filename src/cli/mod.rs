@@ -71,7 +71,7 @@ enum Command {
     Echo(echo::Arguments),
     /// Push DICOM files to a peer by C-STORE
     Send(send::Arguments),
-    /// Look at model packages
+    /// Look at model packages, import weights
     #[command(subcommand)]
     Model(model::Command),
     /// Make lines for the file of users

@@ -1,4 +1,6 @@
-//! `centinela model`: list the model in use, or verify a package against its golden outputs.
+//! `centinela model`: list the model in use, verify a package against its golden outputs, or make one of other weights.
+
+mod import;
 
 use super::Files;
 use crate::app::LoadedModel;
@@ -17,6 +19,8 @@ pub enum Command {
         /// Folder or name of the package (default: the configured one)
         name: Option<String>,
     },
+    /// Make a package of weights from elsewhere: torchxrayvision, CheXNet, Hugging Face, a training of your own
+    Import(import::Arguments),
 }
 
 /// Runs the command.
@@ -48,6 +52,7 @@ pub fn run(files: &Files, command: Command) -> Result<ExitCode> {
                 );
             }
         }
+        Command::Import(arguments) => return import::run(&settings.storage.data_dir, arguments),
         Command::Verify { name } => {
             let package = package(name.as_ref().unwrap_or(configured))?;
             let verified = centinela_models::verify(&package)?;

@@ -7,5 +7,7 @@ mod display;
 mod engine;
 mod films;
 mod hostile;
+mod import;
+mod import_hostile;
 mod package;
 mod paths;
