@@ -41,11 +41,12 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
-    /// Loads a package, runs its self-test and starts the inference thread.
+    /// Loads a package, runs its self-test and starts the inference thread, which gives a film up
+    /// after `film_limit`.
     ///
     /// # Errors
     /// What is wrong with the package, with file and key.
-    pub fn load(package: &Package) -> Result<Self> {
+    pub fn load(package: &Package, film_limit: Duration) -> Result<Self> {
         let model = Densenet::from_package(package)?;
         let population = &model.manifest().population;
         let ages = (population.age_min, population.age_max);
@@ -55,7 +56,10 @@ impl LoadedModel {
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
             bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
         }
-        Ok(Self { engine: Engine::start(Box::new(model)), reference, threshold_set, ages, labels })
+        let model: Box<dyn Model> = Box::new(model);
+        #[cfg(feature = "failpoints")]
+        let model = crate::failpoint::film::spoiled(model)?;
+        Ok(Self { engine: Engine::start_within(model, film_limit), reference, threshold_set, ages, labels })
     }
 
     /// The package of this name: a folder, a name below `models/` here or in the data directory, or
@@ -179,7 +183,7 @@ impl App {
         tracing::info!(unfinished_removed = swept, "blobs ready");
         let model = if config.settings.analyze.enabled {
             let package = LoadedModel::package(&config.settings.analyze.model, data)?;
-            let model = LoadedModel::load(&package)?;
+            let model = LoadedModel::load(&package, config.settings.analyze.film_limit())?;
             tracing::info!(model.name = model.reference.name, model.version = model.reference.version, "model ready");
             Some(model)
         } else {

@@ -74,7 +74,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     crate::telemetry::init(&config.settings.log);
     let name = arguments.model.clone().unwrap_or_else(|| config.settings.analyze.model.clone());
     let package = LoadedModel::package(&name, &config.settings.storage.data_dir)?;
-    let model = LoadedModel::load(&package)?;
+    let model = LoadedModel::load(&package, config.settings.analyze.film_limit())?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("make folder {}", arguments.out.display()))?;
 
     let mut entries = Vec::new();

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub use peers::{Peer, Peers};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
@@ -168,6 +169,15 @@ pub struct Analyze {
     pub model: String,
     pub assume: Assume,
     pub lease: u64,
+    pub film_limit: u64,
+}
+
+impl Analyze {
+    /// How long the analysis of one film may take.
+    #[must_use]
+    pub fn film_limit(&self) -> Duration {
+        Duration::from_secs(self.film_limit)
+    }
 }
 
 /// What to do with a film whose attributes do not say enough.
