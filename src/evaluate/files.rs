@@ -1,6 +1,6 @@
 //! results.json, scores.csv and the pictures, in a folder.
 
-use super::results::{Group, Label, NOTICE, Results};
+use super::results::{Group, Label, Results};
 use super::rows::Rows;
 use super::scoring::Outcome;
 use super::text::area;
@@ -9,6 +9,9 @@ use centinela_domain::plot::{Chart, Curve};
 use centinela_models::image::plain::write_png;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+/// What stands in every picture.
+const NOTE: &str = "For evaluation only. Not a medical device.";
 
 /// Writes everything; returns the files.
 ///
@@ -78,7 +81,7 @@ fn roc(results: &Results, label: &Label) -> Chart {
     };
     Chart {
         title: format!("{}, {} {}", label.label, results.model.name, results.model.version),
-        note: NOTICE.to_owned(),
+        note: NOTE.to_owned(),
         across: format!("1 - specificity (ring: threshold {:.4})", label.threshold),
         up: "sensitivity".to_owned(),
         curves: label.groups.iter().filter_map(curve).collect(),
@@ -100,7 +103,7 @@ fn calibration(results: &Results, label: &Label) -> Chart {
     };
     Chart {
         title: format!("{}, {} {}: calibration", label.label, results.model.name, results.model.version),
-        note: NOTICE.to_owned(),
+        note: NOTE.to_owned(),
         across: "mean probability of a tenth".to_owned(),
         up: "positive films among them".to_owned(),
         curves: label.groups.iter().filter_map(curve).collect(),
