@@ -44,8 +44,8 @@ pub struct LoadedModel {
 /// What the engine may take, by configuration.
 #[must_use]
 pub fn limits(settings: &Analyze) -> Limits {
-    let default = Limits::default();
-    Limits { threads: if settings.threads == 0 { default.threads } else { settings.threads }, ..default }
+    let threads = if settings.threads == 0 { Limits::default().threads } else { settings.threads };
+    Limits { threads, film: Duration::from_secs(settings.film_limit) }
 }
 
 impl LoadedModel {
@@ -67,7 +67,10 @@ impl LoadedModel {
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
             bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
         }
-        Ok(Self { engine: Engine::start(Box::new(model), limits(settings)), reference, threshold_set, ages, labels })
+        let model: Box<dyn Model> = Box::new(model);
+        #[cfg(feature = "failpoints")]
+        let model = crate::failpoint::film::spoiled(model)?;
+        Ok(Self { engine: Engine::start(model, limits(settings)), reference, threshold_set, ages, labels })
     }
 
     /// The package of this name: a folder, a name below `models/` here or in the data directory, or

@@ -4,6 +4,9 @@
 //! `CENTINELA_FAILPOINT` holds `NAME` (stop at its first hit), `NAME:N` (at its Nth) or `*:N` (at the
 //! Nth hit of any: the global counter).
 
+#[cfg(feature = "failpoints")]
+pub mod film;
+
 /// Every failpoint, in the order in which a study passes them.
 pub const ALL: &[&str] = &[
     "ingest.admitted",

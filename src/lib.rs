@@ -15,6 +15,7 @@ pub mod commitment;
 pub mod config;
 pub mod credentials;
 pub mod delivery;
+pub mod evaluate;
 pub mod failpoint;
 pub mod ingest;
 pub mod queue;

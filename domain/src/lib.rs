@@ -4,7 +4,7 @@
 //! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`]), what was received
 //! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
 //! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
-//! [`delivery`], [`commitment`]).
+//! [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
 
 pub mod ae;
 pub mod calendar;
@@ -18,7 +18,9 @@ pub mod header;
 pub mod implementation;
 pub mod instance;
 pub mod job;
+pub mod merit;
 pub mod phi;
+pub mod plot;
 pub mod prediction;
 pub mod profile;
 pub mod result;

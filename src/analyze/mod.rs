@@ -42,6 +42,10 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
 async fn worker(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let name = new_id();
     while !stop.is_cancelled() {
+        // Only a new process has threads again; a supervisor starts it.
+        if app.model.as_ref().is_some_and(|model| model.engine.has_stopped()) {
+            bail!("the analysis engine has stopped: too many films never ended; see the failed jobs");
+        }
         match next(&app, &name).await {
             Ok(Some(job)) => run_job(&app, job).await,
             Ok(None) => tokio::select! {

@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result};
 use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
+use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::profile::{OnSkip, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
@@ -39,6 +40,8 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     let chest = rows.iter().any(|r| r.chest == Some(true));
     let kinds = if rows.is_empty() { Vec::new() } else { wanted(app, analyzed, chest) };
     let reasons = if rows.is_empty() { "there is no film".to_owned() } else { reasons(app, &outcomes) };
+    // A film that another attempt may score is no reason to call its study unsuitable.
+    let failed = outcomes.iter().any(|o| matches!(o, Scored::No(SkipReason::Processing)));
     let built = if kinds.is_empty() { Built::default() } else { build(app, job, &rows, outcomes, &kinds).await? };
     failpoint::hit("report.built");
     let mut stored = Vec::with_capacity(built.objects.len());
@@ -55,10 +58,14 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
             deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &peer.name, now).await?;
         }
     }
-    let state = if analyzed { StudyState::Analyzed } else { StudyState::Skipped };
+    let state = match (analyzed, failed) {
+        (true, _) => StudyState::Analyzed,
+        (false, true) => StudyState::Failed,
+        (false, false) => StudyState::Skipped,
+    };
     let reason = (!analyzed).then_some(reasons.as_str());
     studies::settle(&mut tx, &job.study_uid, job.revision, state, reason, now).await?;
-    announce(&mut tx, job, &built, analyzed, &reasons, now).await?;
+    announce(&mut tx, job, &built, state, &reasons, now).await?;
     failpoint::hit("report.rows_written");
     if jobs::finish(&mut tx, job, now).await? {
         tx.commit().await?;
@@ -210,7 +217,7 @@ async fn keep(app: &App, job: &JobRow, object: &ResultObject, position: usize) -
     })
 }
 
-async fn announce(tx: &mut Tx, job: &JobRow, built: &Built, analyzed: bool, reasons: &str, now: i64) -> Result<()> {
+async fn announce(tx: &mut Tx, job: &JobRow, built: &Built, state: StudyState, reasons: &str, now: i64) -> Result<()> {
     let study = Some(job.study_uid.as_str());
     for left in &built.left_out {
         let (sop, detail) = (left.source.as_str(), json!({ "attribute": left.attribute }));
@@ -221,9 +228,12 @@ async fn announce(tx: &mut Tx, job: &JobRow, built: &Built, analyzed: bool, reas
         let detail = json!({ "revision": job.revision, "kinds": kinds });
         events::append(tx, now, study, None, EventKind::ResultsBuilt, detail).await?;
     }
-    if !analyzed {
-        let detail = json!({ "revision": job.revision, "reason": reasons });
-        events::append(tx, now, study, None, EventKind::StudySkipped, detail).await?;
-    }
+    let ended = match state {
+        StudyState::Failed => EventKind::StudyFailed,
+        StudyState::Skipped => EventKind::StudySkipped,
+        _ => return Ok(()),
+    };
+    let detail = json!({ "revision": job.revision, "reason": reasons });
+    events::append(tx, now, study, None, ended, detail).await?;
     Ok(())
 }

@@ -91,6 +91,10 @@ fn process(page: &mut Page, app: &App) {
     page.sample(&[], i64::try_from(app.config.settings.storage.low_free).unwrap_or(i64::MAX));
     page.family("centinela_model_loaded", "gauge", "Whether this process has a model.");
     page.sample(&[], i64::from(app.model.is_some()));
+    let help = "Films whose analysis took longer than [analyze] film_limit and was given up.";
+    page.family("centinela_films_given_up_total", "counter", help);
+    let given_up = app.model.as_ref().map_or(0, |model| model.engine.given_up());
+    page.sample(&[], i64::try_from(given_up).unwrap_or(i64::MAX));
 }
 
 async fn database(page: &mut Page, app: &App) -> Result<()> {

@@ -13,6 +13,7 @@ use super::timing;
 use crate::app::App;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::InstanceRow;
+use crate::store::jobs::JobKind;
 use crate::store::predictions::PredictionRow;
 use crate::store::studies::StudyRow;
 use crate::store::{deliveries, instances, jobs, predictions, results, studies};
@@ -20,6 +21,7 @@ use anyhow::Result;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
+use centinela_domain::job::JobState;
 use centinela_domain::study::StudyState;
 use serde_json::json;
 use std::sync::Arc;
@@ -104,16 +106,20 @@ pub async fn retry(
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let study = studies::find(&mut tx, &uid).await?.ok_or_else(|| Problem::not_found(UNKNOWN))?;
-    // A revision that failed as a whole, or is still open, will report these films itself; a closed
-    // one has reported them as failed already.
-    let late = !matches!(study.state(), StudyState::Failed | StudyState::Receiving);
+    // A revision whose report was never built, or that is still open, will report these films itself;
+    // a closed one has reported them as failed already.
+    let dead = jobs::list(&mut tx, Some(JobState::Dead.as_str()), Some(&uid), i64::MAX).await?;
+    let unreported = dead.iter().any(|job| JobKind::parse(&job.kind) == Some(JobKind::Report));
+    let late = study.state() != StudyState::Receiving && !unreported;
     let films = instances::unskip_dead(&mut tx, &uid, late).await?;
     let revived = jobs::revive(&mut tx, &uid, now).await?;
     if revived == 0 {
         let detail = format!("No job of this study is dead; the study is {}.", study.state);
         return Err(Problem::conflict(detail));
     }
-    studies::resume(&mut tx, &uid).await?;
+    if unreported {
+        studies::resume(&mut tx, &uid).await?;
+    }
     let detail = json!({ "by": by, "jobs": revived, "films": films });
     events::append(&mut tx, now, Some(&uid), None, EventKind::RetryRequested, detail).await?;
     tx.commit().await?;

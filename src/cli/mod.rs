@@ -6,6 +6,7 @@ mod analyze;
 mod config;
 mod demo;
 mod echo;
+mod evaluate;
 mod identity;
 mod model;
 mod send;
@@ -67,6 +68,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Analyse films without a network: result objects and findings.json into a folder
     Analyze(analyze::Arguments),
+    /// Test a model on labelled films: figures with intervals, scores, pictures
+    Evaluate(evaluate::Arguments),
     /// Ask a peer for a C-ECHO
     Echo(echo::Arguments),
     /// Push DICOM files to a peer by C-STORE
@@ -101,6 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Serve(arguments) => serve::run(&files, arguments).await,
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Analyze(arguments) => analyze::run(&files, arguments).await,
+            Command::Evaluate(arguments) => evaluate::run(&files, arguments).await,
             Command::Echo(arguments) => echo::run(&files, arguments).await,
             Command::Send(arguments) => send::run(&files, arguments).await,
             Command::Model(command) => model::run(&files, command),

@@ -35,6 +35,7 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
     }
     for (key, seconds, least) in [
         ("[analyze] lease", settings.analyze.lease, 5),
+        ("[analyze] film_limit", settings.analyze.film_limit, 1),
         ("[dicom] idle_timeout", dicom.idle_timeout, 1),
         ("[dicom] artim_timeout", dicom.artim_timeout, 1),
         ("[dicom] stall_timeout", dicom.stall_timeout, 1),

@@ -168,6 +168,7 @@ pub struct Analyze {
     pub model: String,
     pub assume: Assume,
     pub lease: u64,
+    pub film_limit: u64,
     pub threads: usize,
     pub precision: Numbers,
 }

@@ -18,6 +18,7 @@ mod kill_receive;
 mod orthanc;
 mod outage;
 mod phantoms;
+mod poisoned;
 mod privacy;
 mod pynetdicom;
 mod quarantine;

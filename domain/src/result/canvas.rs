@@ -6,21 +6,21 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 use tiny_skia::{Color, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
 /// Red, green, blue.
-pub(super) type Rgb = [u8; 3];
+pub(crate) type Rgb = [u8; 3];
 
 /// Text size and weight.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Font {
-    pub(super) height: u32,
-    pub(super) bold: bool,
+pub(crate) struct Font {
+    pub(crate) height: u32,
+    pub(crate) bold: bool,
 }
 
 impl Font {
-    pub(super) const SMALL: Self = Self { height: 16, bold: false };
-    pub(super) const SMALL_BOLD: Self = Self { height: 16, bold: true };
-    pub(super) const NORMAL: Self = Self { height: 20, bold: false };
-    pub(super) const BOLD: Self = Self { height: 20, bold: true };
-    pub(super) const TITLE: Self = Self { height: 24, bold: true };
+    pub(crate) const SMALL: Self = Self { height: 16, bold: false };
+    pub(crate) const SMALL_BOLD: Self = Self { height: 16, bold: true };
+    pub(crate) const NORMAL: Self = Self { height: 20, bold: false };
+    pub(crate) const BOLD: Self = Self { height: 20, bold: true };
+    pub(crate) const TITLE: Self = Self { height: 24, bold: true };
 
     const fn raster(self) -> (FontWeight, RasterHeight) {
         let weight = if self.bold { FontWeight::Bold } else { FontWeight::Regular };
@@ -33,38 +33,38 @@ impl Font {
     }
 
     /// Width of a text in pixels.
-    pub(super) fn width(self, text: &str) -> u32 {
+    pub(crate) fn width(self, text: &str) -> u32 {
         let (weight, size) = self.raster();
         (get_raster_width(weight, size) * text.chars().count()) as u32
     }
 }
 
 /// The surface.
-pub(super) struct Canvas(Pixmap);
+pub(crate) struct Canvas(Pixmap);
 
 impl Canvas {
     /// A surface filled with one colour; `None` for a side of zero.
-    pub(super) fn new(width: u32, height: u32, background: Rgb) -> Option<Self> {
+    pub(crate) fn new(width: u32, height: u32, background: Rgb) -> Option<Self> {
         let mut pixmap = Pixmap::new(width, height)?;
         pixmap.fill(opaque(background));
         Some(Self(pixmap))
     }
 
-    pub(super) fn width(&self) -> u32 {
+    pub(crate) fn width(&self) -> u32 {
         self.0.width()
     }
 
-    pub(super) fn height(&self) -> u32 {
+    pub(crate) fn height(&self) -> u32 {
         self.0.height()
     }
 
     /// The pixels, three bytes each, row by row.
-    pub(super) fn rgb(&self) -> Vec<u8> {
+    pub(crate) fn rgb(&self) -> Vec<u8> {
         self.0.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()
     }
 
     /// Places a grey picture with its corner at `left`, `top`; what lies outside is cut.
-    pub(super) fn gray(&mut self, left: u32, top: u32, width: u32, gray: &[u8]) {
+    pub(crate) fn gray(&mut self, left: u32, top: u32, width: u32, gray: &[u8]) {
         let (w, h) = (self.width(), self.height());
         let data = self.0.data_mut();
         for (row, line) in gray.chunks_exact(width.max(1) as usize).enumerate() {
@@ -80,7 +80,7 @@ impl Canvas {
     }
 
     /// Fills a rectangle, blending with `alpha` (255 = opaque).
-    pub(super) fn rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Rgb, alpha: u8) {
+    pub(crate) fn rect(&mut self, x: f32, y: f32, width: f32, height: f32, color: Rgb, alpha: u8) {
         if let Some(rect) = Rect::from_xywh(x, y, width, height) {
             let mut paint = paint(color, alpha);
             paint.anti_alias = false;
@@ -89,14 +89,14 @@ impl Canvas {
     }
 
     /// Fills a triangle.
-    pub(super) fn triangle(&mut self, points: [[f32; 2]; 3], color: Rgb) {
+    pub(crate) fn triangle(&mut self, points: [[f32; 2]; 3], color: Rgb) {
         if let Some(path) = path(&points) {
             self.0.fill_path(&path, &paint(color, 255), FillRule::Winding, Transform::identity(), None);
         }
     }
 
     /// Strokes a line through the points.
-    pub(super) fn line(&mut self, points: &[[f32; 2]], width: f32, color: Rgb, alpha: u8) {
+    pub(crate) fn line(&mut self, points: &[[f32; 2]], width: f32, color: Rgb, alpha: u8) {
         if let Some(path) = path(points) {
             let stroke = Stroke { width, line_cap: LineCap::Round, line_join: LineJoin::Round, ..Stroke::default() };
             self.0.stroke_path(&path, &paint(color, alpha), &stroke, Transform::identity(), None);
@@ -104,7 +104,7 @@ impl Canvas {
     }
 
     /// Writes one line of text with its top left corner at `x`, `y`; returns its width.
-    pub(super) fn text(&mut self, x: u32, y: u32, text: &str, font: Font, color: Rgb) -> u32 {
+    pub(crate) fn text(&mut self, x: u32, y: u32, text: &str, font: Font, color: Rgb) -> u32 {
         let (weight, size) = font.raster();
         let mut left = x;
         for c in text.chars() {
@@ -157,7 +157,7 @@ fn path(points: &[[f32; 2]]) -> Option<Path> {
 }
 
 /// Resamples a grey picture with the triangle filter, wide enough to average when shrinking.
-pub(super) fn resize(gray: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
+pub(crate) fn resize(gray: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     if from == to {
         return gray.to_vec();
     }

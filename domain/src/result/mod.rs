@@ -2,7 +2,7 @@
 //!
 //! The same input always gives the same UIDs and the same bytes; nothing here reads a clock.
 
-mod canvas;
+pub(crate) mod canvas;
 mod copy;
 mod dataset;
 mod gsps;

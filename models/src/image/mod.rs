@@ -12,6 +12,7 @@ mod jpeg2000;
 mod jpegls;
 mod layout;
 mod lut;
+pub mod plain;
 mod rle;
 mod source;
 mod voi;

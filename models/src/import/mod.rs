@@ -87,6 +87,7 @@ pub fn import(request: &Request) -> Result<Imported, ImportError> {
         population: Population { age_min: request.ages.0, age_max: request.ages.1 },
         weights: Weights { file: write::WEIGHTS.to_owned(), sha256: "0".repeat(64) },
         calibration,
+        bf16: None,
         labels,
     };
     if matches!(manifest.calibration, Calibration::None) && known.is_none() && request.calibration.is_none() {

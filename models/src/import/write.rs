@@ -96,7 +96,7 @@ fn manifest_text(manifest: &Manifest, origin: &Origin) -> Result<String, ImportE
     Ok(text + &body)
 }
 
-/// What the network of this program gives for the pattern. A later start compares itself with it; whether the numbers are
+/// What the plain path gives for the pattern. A later start compares its fast path with it; whether the numbers are
 /// those of the toolkit that trained the weights is not shown by them.
 fn golden(manifest: &Manifest, weights: &[u8]) -> Result<Reference, ImportError> {
     let none = Reference {
@@ -106,9 +106,9 @@ fn golden(manifest: &Manifest, weights: &[u8]) -> Result<Reference, ImportError>
         tolerance: f64::INFINITY,
     };
     let package = Package { manifest: manifest.clone(), weights: weights.to_vec(), reference: none };
-    let model = Densenet::from_package(&package).map_err(named)?;
+    let model = Densenet::on(crate::Path::Plain, &package).map_err(named)?;
     let run = |problem: String| PackageError::Run { package: manifest.name.clone(), problem };
-    let logits = model.logits(pattern_v1(manifest), 1).map_err(|e| run(e.to_string()))?;
+    let logits = model.logits(pattern_v1(manifest), 1, 1).map_err(|e| run(e.to_string()))?;
     let logits: Vec<f64> = logits.into_iter().flatten().map(f64::from).collect();
     if !logits.iter().all(|v| v.is_finite()) {
         let problem = "the network gives values that are not finite: the weights or --preprocessing cannot be right";

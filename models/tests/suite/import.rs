@@ -134,14 +134,14 @@ fn untrained_outputs_never_reach_a_result() {
     assert_eq!(made.reported, ["Pneumonia", "Lung Opacity"]);
     let model = Densenet::from_package(&package).unwrap();
     let image = CxrImage::decode(&film("implicit_12")).unwrap();
-    let scores = model.predict(&image).unwrap().scores;
+    let scores = model.predict(&image, 1).unwrap().scores;
     let labels: Vec<_> = scores.iter().map(|score| score.label.as_str()).collect();
     assert_eq!(labels, ["Pneumonia", "Lung Opacity"]);
     // The scores are those of their own outputs, not of the first two.
     let all =
         Request { family: Some(Family::All), version: "2".to_owned(), ..request(fixture("zip_bare.pt"), keep.path()) };
     let (_, package) = imported(&all);
-    let everything = Densenet::from_package(&package).unwrap().predict(&image).unwrap().scores;
+    let everything = Densenet::from_package(&package).unwrap().predict(&image, 1).unwrap().scores;
     let logit = |p: f32, t: f32| {
         // op_norm backwards.
         let p = if p < 0.5 { p * 2.0 * t } else { 1.0 - (1.0 - p) * 2.0 * (1.0 - t) };

@@ -81,16 +81,22 @@ async fn a_failed_study_runs_its_report_again() {
 
 #[tokio::test]
 async fn a_film_that_a_closed_revision_reported_as_failed_leaves_it() {
-    for (before, revision) in [(StudyState::Skipped, None), (StudyState::Failed, Some(1))] {
+    use StudyState::{Failed, Skipped};
+    for (before, reported, revision) in [(Skipped, true, None), (Failed, true, None), (Failed, false, Some(1))] {
         let node = Node::start().await;
         study(&node).await;
         dead_film(&node).await;
         settled(&node, before).await;
+        if !reported {
+            seed::dead_job(&node, JobKind::Report, "1.2.4", "1.2.4").await;
+        }
         let reply = node.post("/api/v1/studies/1.2.4/retry").await;
         assert_eq!((reply.status, &reply.json()["films"]), (202, &json!(1)));
         // Late films that are scored open the next revision; those of a failed one belong to it still.
-        let (_, skip, now) = state(&node).await;
+        let (after, skip, now) = state(&node).await;
         assert_eq!((skip, now), (None, revision), "{before:?}");
+        // Only a revision that builds its report again has anything to complete.
+        assert_eq!(after, if reported { before.as_str() } else { "complete" });
     }
 }
 

@@ -1,0 +1,76 @@
+//! Films on which the analysis panics or never ends: their study fails with a reason, all others are
+//! analysed meanwhile, and the process lives.
+
+use crate::harness::films::{Film, studies, write};
+use crate::harness::modality::must_push;
+use crate::harness::node::{Home, Node};
+use crate::harness::until;
+use centinela_models::image::CxrImage;
+use centinela_phantom::collection;
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+/// A film whose size no other film of these tests has, and what the failpoint calls it.
+fn poisoned(home: &Home, harm: &str) -> (Film, String) {
+    let film = write(home.dir.path(), &collection(9, 480).nth(8).unwrap());
+    let image = CxrImage::decode(&std::fs::read(&film.path).unwrap()).unwrap();
+    (film, format!("{harm}:{}x{}", image.width, image.height))
+}
+
+fn failed(node: &Node<'_>, film: &Film) -> Value {
+    until(&format!("study {} fails", film.study), || {
+        let study = node.study(&film.study)?;
+        let state = study["study"]["state"].as_str()?;
+        assert!(!["analyzed", "skipped"].contains(&state), "{study:#}");
+        (state == "failed").then_some(study)
+    })
+}
+
+/// Pushes the bad film first; gives the study that failed, and how long the others took.
+fn goes_on(node: &Node<'_>, bad: &Film, good: &[Film]) -> (Value, Duration) {
+    let begin = Instant::now();
+    must_push(node.dicom, bad);
+    node.logged(&["attempt failed", &bad.study]);
+    let first = begin.elapsed();
+    for film in good {
+        must_push(node.dicom, film);
+    }
+    for film in good {
+        assert_eq!(node.settled(&film.study, 1)["study"]["state"], "analyzed");
+    }
+    let others = begin.elapsed() - first;
+    (failed(node, bad), others)
+}
+
+#[test]
+fn a_film_on_which_the_analysis_panics_fails_its_study_alone() {
+    let home = Home::new(&[]);
+    let good = studies(home.dir.path(), 3, 640);
+    let (bad, failpoint) = poisoned(&home, "panic");
+    let node = home.start_with(&[("CENTINELA_FAILPOINT_FILM", &failpoint)]);
+    let (study, others) = goes_on(&node, &bad, &good);
+    let reason = study["study"]["reason"].as_str().unwrap();
+    assert!(reason.contains("failed") || reason.contains("panicked"), "{reason}");
+    println!("a film that panics: three other studies took {} ms", others.as_millis());
+    assert!(others < Duration::from_secs(20), "the others waited {others:?}");
+}
+
+#[test]
+fn a_film_that_never_ends_is_given_up_and_fails_its_study_alone() {
+    let home = Home::new(&[]).set("CENTINELA__ANALYZE__FILM_LIMIT", "3");
+    let good = studies(home.dir.path(), 3, 640);
+    let (bad, failpoint) = poisoned(&home, "hang");
+    let node = home.start_with(&[("CENTINELA_FAILPOINT_FILM", &failpoint)]);
+    let (study, others) = goes_on(&node, &bad, &good);
+    let reason = study["study"]["reason"].as_str().unwrap();
+    assert!(reason.contains("given up") || reason.contains("failed"), "{reason}");
+    let metrics = node.ask("GET", "/metrics").body;
+    // Tried twice, by whatever jobs; then its bytes are known.
+    assert!(metrics.contains("centinela_films_given_up_total 2\n"), "{metrics}");
+    println!("a film that never ends: three other studies took {} ms", others.as_millis());
+    assert!(others < Duration::from_secs(20), "the others waited {others:?}");
+    let film = node.get(&format!("/api/v1/instances/{}", bad.sop));
+    assert_eq!(film["sop_instance"], bad.sop.as_str());
+    // A stuck thread does not hold up the end of the process.
+    node.stop();
+}
