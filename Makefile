@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help demo test check audit parity matrix bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -25,6 +25,12 @@ parity:   ## our network against PyTorch on the same weights; installs torch
 
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
 	@scripts/matrix.sh
+
+bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine
+	@scripts/bench-infer.sh
+
+bench-worker: ## C-STORE times beside the model at full load, and films analysed per second; 11 minutes
+	@scripts/bench-worker.sh
 
 bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 minutes, best on a quiet machine
 	@scripts/bench-receive.sh

@@ -3,20 +3,15 @@
 use crate::blob::{Blobs, FsBlobs};
 use crate::clock::Clock;
 use crate::commitment::Channels;
-use crate::config::{Analyze, Assume, Config, Numbers};
+use crate::config::{Assume, Config};
+use crate::loaded::{LoadedModel, Slot};
 use crate::queue::Bell;
 use crate::store::{self, Db};
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::UnixMs;
-use centinela_domain::code::Vocabulary;
 use centinela_domain::gate::{self, GatePolicy};
-use centinela_domain::prediction::ModelRef;
 use centinela_domain::result;
 use centinela_domain::uid::Uid;
-use centinela_models::engine::{Engine, Limits};
-use centinela_models::model::{Densenet, Model};
-use centinela_models::package::Package;
-use centinela_models::{Path as ModelPath, Precision};
 use centinela_scp::RefusalCause;
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
@@ -25,87 +20,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
-
-/// The loaded model with what the rest needs to know of it.
-#[derive(Debug)]
-pub struct LoadedModel {
-    /// The threads that analyse.
-    pub engine: Engine,
-    /// Name, version, digest.
-    pub reference: ModelRef,
-    /// Digest of labels, thresholds and calibration.
-    pub threshold_set: String,
-    /// Ages that the model was made for, inclusive.
-    pub ages: (u16, u16),
-    /// The labels that it reports with their operating points, in the model's order.
-    pub labels: Vec<(String, f32)>,
-}
-
-/// What the engine may take, by configuration.
-#[must_use]
-pub fn limits(settings: &Analyze) -> Limits {
-    let threads = if settings.threads == 0 { Limits::default().threads } else { settings.threads };
-    Limits { threads, film: Duration::from_secs(settings.film_limit) }
-}
-
-impl LoadedModel {
-    /// Loads a package, runs its self-test and starts the threads.
-    ///
-    /// # Errors
-    /// What is wrong with the package, with file and key.
-    pub fn load(package: &Package, settings: &Analyze) -> Result<Self> {
-        let precision = match settings.precision {
-            Numbers::Single => Precision::Single,
-            Numbers::Bf16 => Precision::Bf16,
-        };
-        let model = Densenet::on(ModelPath::with(precision), package)?;
-        let population = &model.manifest().population;
-        let ages = (population.age_min, population.age_max);
-        let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
-        let vocabulary = Vocabulary::embedded();
-        let labels: Vec<_> = model.manifest().reported().map(|(_, l)| (l.name.clone(), l.threshold())).collect();
-        if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
-            bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
-        }
-        let model: Box<dyn Model> = Box::new(model);
-        #[cfg(feature = "failpoints")]
-        let model = crate::failpoint::film::spoiled(model)?;
-        Ok(Self { engine: Engine::start(model, limits(settings)), reference, threshold_set, ages, labels })
-    }
-
-    /// The package of this name: a folder, a name below `models/` here or in the data directory, or
-    /// the embedded demonstrator (its name, or nothing).
-    ///
-    /// # Errors
-    /// What is wrong with the package, or which places were searched.
-    pub fn package(name: &str, data_dir: &Path) -> Result<Package> {
-        let embedded = Package::embedded()?;
-        if name.is_empty() || name == embedded.manifest.name {
-            return Ok(embedded);
-        }
-        let places = [Path::new("models").to_owned(), data_dir.join("models")];
-        let named = |place: &PathBuf| {
-            let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
-            let mut found: Vec<_> = entries
-                .filter(|e| e.file_name().to_string_lossy().starts_with(&format!("{name}-")))
-                .map(|e| e.path())
-                .collect();
-            found.sort();
-            found.pop()
-        };
-        let folder = if Path::new(name).join("manifest.toml").is_file() {
-            Path::new(name).to_owned()
-        } else {
-            places.iter().find_map(named).with_context(|| {
-                format!(
-                    "no model package {name:?}: give a folder with manifest.toml, or a name below models/ or {}",
-                    data_dir.join("models").display()
-                )
-            })?
-        };
-        Package::load(&folder).with_context(|| format!("load model package {}", folder.display()))
-    }
-}
 
 /// Counters of this process, for /metrics.
 #[derive(Debug, Default)]
@@ -158,8 +72,8 @@ pub struct App {
     pub channels: Channels,
     /// Who we are in result objects.
     pub node: result::Node,
-    /// The model; none where this process analyses nothing.
-    pub model: Option<LoadedModel>,
+    /// The model.
+    pub model: Slot,
     /// Counters of this process.
     pub counters: Counters,
     /// Unfinished files.
@@ -192,14 +106,12 @@ impl App {
         let blobs = Blobs::Fs(files);
         blobs.probe().context("the data directory cannot hold bytes")?;
         tracing::info!(unfinished_removed = swept, "blobs ready");
-        let model = if config.settings.analyze.enabled {
-            let package = LoadedModel::package(&config.settings.analyze.model, data)?;
-            let model = LoadedModel::load(&package, &config.settings.analyze)?;
-            tracing::info!(model.name = model.reference.name, model.version = model.reference.version, "model ready");
-            Some(model)
-        } else {
-            None
-        };
+        let model = Slot::default();
+        if config.settings.analyze.enabled {
+            let loaded = LoadedModel::configured(&config.settings)?;
+            tracing::info!(model.name = loaded.reference.name, model.version = loaded.reference.version, "model ready");
+            model.put(loaded);
+        }
         let mut tx = db.write().await?;
         let now = clock.now();
         let jobs = store::jobs::release_all(&mut tx, now).await?;
@@ -237,16 +149,16 @@ impl App {
     /// What the gate lets pass for the loaded model.
     #[must_use]
     pub fn gate_policy(&self) -> GatePolicy {
-        let ages = self.model.as_ref().map_or((0, u16::MAX), |m| m.ages);
+        let ages = self.model.get().map_or((0, u16::MAX), |m| m.ages);
         gate_policy(self.config.settings.analyze.assume, ages)
     }
 
-    /// The model, or an error for processes without one.
+    /// The model as it is now, or an error for processes without one.
     ///
     /// # Errors
     /// If `[analyze] enabled` is false.
-    pub fn model(&self) -> Result<&LoadedModel> {
-        self.model.as_ref().context("this process has no model: [analyze] enabled is false")
+    pub fn model(&self) -> Result<Arc<LoadedModel>> {
+        self.model.get().context("this process has no model: [analyze] enabled is false")
     }
 }
 

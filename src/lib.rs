@@ -18,6 +18,7 @@ pub mod delivery;
 pub mod evaluate;
 pub mod failpoint;
 pub mod ingest;
+pub mod loaded;
 pub mod queue;
 pub mod retention;
 pub mod store;

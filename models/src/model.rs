@@ -183,6 +183,16 @@ impl Densenet {
         Ok(self.forward(input, batch, threads)?.logits.to_vec2::<f32>()?)
     }
 
+    /// The class activation maps of one network input, row by row, one for each label.
+    ///
+    /// # Errors
+    /// [`ModelError`].
+    pub fn maps(&self, input: Vec<f32>) -> Result<Vec<Vec<f32>>, ModelError> {
+        let features = self.forward(input, 1, 1)?.features;
+        let map = |n: usize| Ok(self.network.activation(&features, n)?.0);
+        (0..self.manifest.labels.len()).map(map).collect()
+    }
+
     fn forward(&self, input: Vec<f32>, batch: usize, threads: usize) -> Result<Output, ModelError> {
         let (channels, size) = (self.manifest.architecture.in_channels, self.manifest.input.size as usize);
         let expected = batch * channels * size * size;

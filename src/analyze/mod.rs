@@ -5,8 +5,9 @@ pub mod predict;
 mod quarantine;
 pub mod report;
 
-use crate::app::{App, limits};
+use crate::app::App;
 use crate::failpoint;
+use crate::loaded::limits;
 use crate::store::events::{self, EventKind};
 use crate::store::jobs::{self, JobKind, JobRow};
 use crate::store::{instances, new_id, studies};
@@ -43,7 +44,7 @@ async fn worker(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let name = new_id();
     while !stop.is_cancelled() {
         // Only a new process has threads again; a supervisor starts it.
-        if app.model.as_ref().is_some_and(|model| model.engine.has_stopped()) {
+        if app.model.get().is_some_and(|model| model.engine.has_stopped()) {
             bail!("the analysis engine has stopped: too many films never ended; see the failed jobs");
         }
         match next(&app, &name).await {

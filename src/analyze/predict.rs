@@ -4,6 +4,7 @@ use super::MOST_BYTES;
 use crate::app::App;
 use crate::blob::{self, hex};
 use crate::failpoint;
+use crate::loaded::LoadedModel;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobRow};
@@ -37,7 +38,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     };
     let scored = match instance.skip()? {
         Some(_) => None,
-        None => Some(score(app, &instance).await?),
+        None => Some(score(app, &*app.model()?, &instance).await?),
     };
     failpoint::hit("predict.done");
     let now = app.clock.now();
@@ -56,9 +57,8 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 ///
 /// # Errors
 /// If bytes or rows cannot be read or written, or the inference failed in a way that may pass.
-pub async fn score(app: &App, instance: &InstanceRow) -> Result<Scored> {
+pub async fn score(app: &App, model: &LoadedModel, instance: &InstanceRow) -> Result<Scored> {
     ensure!(instance.deleted_at.is_none(), "the film was deleted by retention; have it sent again");
-    let model = app.model()?;
     // The film may have been received without a model, or for another one with other ages.
     if let Decision::Skip(reason) = gate(&instance.header()?, &app.gate_policy()).decision {
         skip(app, instance, &reason).await?;

@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::blob::{self, hex};
 use crate::config::Peer;
 use crate::failpoint;
+use crate::loaded::LoadedModel;
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobRow};
@@ -28,6 +29,8 @@ use sha2::{Digest as _, Sha256};
 /// # Errors
 /// If an attempt failed in a way that another attempt may not.
 pub async fn run(app: &App, job: &JobRow) -> Result<()> {
+    // One for all of the report, whatever is loaded meanwhile.
+    let model = app.model()?;
     let rows = {
         let mut tx = app.db.read().await?;
         instances::of_study(&mut tx, &job.study_uid).await?
@@ -35,18 +38,19 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     // What retention has deleted was reported by an earlier revision, which the new report names.
     let rows = rows.into_iter().filter(|r| r.deleted_at.is_none());
     let rows: Vec<InstanceRow> = rows.filter(|r| r.revision.is_some_and(|n| n <= job.revision)).collect();
-    let (rows, outcomes) = outcomes(app, rows).await?;
+    let (rows, outcomes) = outcomes(app, &model, rows).await?;
     let analyzed = outcomes.iter().any(|o| matches!(o, Scored::Yes(..)));
     let chest = rows.iter().any(|r| r.chest == Some(true));
     let kinds = if rows.is_empty() { Vec::new() } else { wanted(app, analyzed, chest) };
     let reasons = if rows.is_empty() { "there is no film".to_owned() } else { reasons(app, &outcomes) };
     // A film that another attempt may score is no reason to call its study unsuitable.
     let failed = outcomes.iter().any(|o| matches!(o, Scored::No(SkipReason::Processing)));
-    let built = if kinds.is_empty() { Built::default() } else { build(app, job, &rows, outcomes, &kinds).await? };
+    let built =
+        if kinds.is_empty() { Built::default() } else { build(app, &model, job, &rows, outcomes, &kinds).await? };
     failpoint::hit("report.built");
     let mut stored = Vec::with_capacity(built.objects.len());
     for (position, object) in built.objects.iter().enumerate() {
-        stored.push(keep(app, job, object, position).await?);
+        stored.push(keep(app, &model, job, object, position).await?);
     }
     failpoint::hit("report.blob_durable");
 
@@ -76,13 +80,13 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 }
 
 /// The outcome of every instance that a report may speak of.
-async fn outcomes(app: &App, rows: Vec<InstanceRow>) -> Result<(Vec<InstanceRow>, Vec<Scored>)> {
+async fn outcomes(app: &App, model: &LoadedModel, rows: Vec<InstanceRow>) -> Result<(Vec<InstanceRow>, Vec<Scored>)> {
     let (mut kept, mut outcomes) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in rows {
         outcomes.push(match row.skip()? {
             Some(reason) if !reason.is_reported() => continue,
             Some(reason) => Scored::No(reason),
-            None => predict::score(app, &row).await?,
+            None => predict::score(app, model, &row).await?,
         });
         kept.push(row);
     }
@@ -131,12 +135,12 @@ fn reasons(app: &App, outcomes: &[Scored]) -> String {
 
 async fn build(
     app: &App,
+    model: &LoadedModel,
     job: &JobRow,
     rows: &[InstanceRow],
     outcomes: Vec<Scored>,
     kinds: &[ResultKind],
 ) -> Result<Built> {
-    let model = app.model()?;
     let mut images = Vec::with_capacity(rows.len());
     for (row, outcome) in rows.iter().zip(outcomes) {
         // A film that is cut short still has its header.
@@ -187,7 +191,13 @@ fn predecessor_of(row: ResultRow) -> Result<Predecessor> {
 }
 
 /// Makes an object durable. If a former attempt got as far as its row, that object stands.
-async fn keep(app: &App, job: &JobRow, object: &ResultObject, position: usize) -> Result<ResultRow> {
+async fn keep(
+    app: &App,
+    model: &LoadedModel,
+    job: &JobRow,
+    object: &ResultObject,
+    position: usize,
+) -> Result<ResultRow> {
     let sop = object.sop_instance.as_str();
     let known = {
         let mut tx = app.db.read().await?;
@@ -211,7 +221,7 @@ async fn keep(app: &App, job: &JobRow, object: &ResultObject, position: usize) -
         blob: key,
         bytes: i64::try_from(object.bytes.len())?,
         sha256,
-        model: serde_json::to_string(&app.model()?.reference)?,
+        model: serde_json::to_string(&model.reference)?,
         position: i64::try_from(position)?,
         created_at: app.clock.now(),
     })

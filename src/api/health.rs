@@ -37,7 +37,7 @@ pub async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Problem
             reasons.push("free space is unknown".to_owned());
         }
     }
-    if app.config.settings.analyze.enabled && app.model.is_none() {
+    if app.config.settings.analyze.enabled && app.model.get().is_none() {
         reasons.push("no model is loaded".to_owned());
     }
     if reasons.is_empty() {

@@ -90,10 +90,10 @@ fn process(page: &mut Page, app: &App) {
     page.family("centinela_low_free_bytes", "gauge", "Below this many free bytes associations are refused; 0: never.");
     page.sample(&[], i64::try_from(app.config.settings.storage.low_free).unwrap_or(i64::MAX));
     page.family("centinela_model_loaded", "gauge", "Whether this process has a model.");
-    page.sample(&[], i64::from(app.model.is_some()));
+    page.sample(&[], i64::from(app.model.get().is_some()));
     let help = "Films whose analysis took longer than [analyze] film_limit and was given up.";
     page.family("centinela_films_given_up_total", "counter", help);
-    let given_up = app.model.as_ref().map_or(0, |model| model.engine.given_up());
+    let given_up = app.model.get().map_or(0, |model| model.engine.given_up());
     page.sample(&[], i64::try_from(given_up).unwrap_or(i64::MAX));
 }
 
@@ -105,6 +105,14 @@ async fn database(page: &mut Page, app: &App) -> Result<()> {
     page.sample(&[], instances::count(&mut tx).await?);
     page.family("centinela_jobs", "gauge", "Jobs in each state.");
     page.states(&[], JOB_STATES, jobs::count_by_state(&mut tx).await?);
+    let now = app.clock.now();
+    let waits = jobs::oldest_waiting(&mut tx, now).await?.map_or(0, |since| (now - since).max(0) / 1_000);
+    page.family(
+        "centinela_oldest_queued_job_seconds",
+        "gauge",
+        "How long the oldest job waits that is due; 0 if none.",
+    );
+    page.sample(&[], waits);
 
     // Every configured destination has its lines from the start, so that an alert can be written.
     let configured = app.config.peers.destinations().map(|peer| peer.name.clone());

@@ -128,6 +128,9 @@ pub fn all() -> Vec<Route> {
             .gives::<EventList>(),
         Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
         Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),
+        Route::post("/api/v1/models/reload", "Read the configured model package again", models::reload)
+            .gives::<ModelList>()
+            .problems(&[409]),
         Route::get("/api/v1/openapi.json", "This document", openapi::show),
     ]
 }

@@ -4,9 +4,10 @@ mod findings;
 
 use super::Files;
 use super::send::expand;
-use crate::app::{self, LoadedModel};
+use crate::app;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::loaded::LoadedModel;
 use anyhow::{Context as _, Result};
 use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};

@@ -2,13 +2,14 @@
 //! only: nothing is sent, and films are judged by their file alone.
 
 use super::Files;
-use crate::app::{self, LoadedModel};
+use crate::app;
 use crate::evaluate::folder::Folder;
 use crate::evaluate::results::{Subject, figures};
 use crate::evaluate::rows::{Wishes, pick};
 use crate::evaluate::scoring::score;
 use crate::evaluate::table::Table;
 use crate::evaluate::{files, text};
+use crate::loaded::LoadedModel;
 use anyhow::{Context as _, Result, ensure};
 use centinela_models::model::{Densenet, Model};
 use clap::Args;

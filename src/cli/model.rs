@@ -3,7 +3,7 @@
 mod import;
 
 use super::Files;
-use crate::app::LoadedModel;
+use crate::loaded::LoadedModel;
 use anyhow::Result;
 use centinela_models::package::Package;
 use clap::Subcommand;

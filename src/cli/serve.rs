@@ -97,7 +97,7 @@ impl Running {
         };
         if has(Role::Worker) {
             roles.spawn(named("closing studies", ingest::completion::run(Arc::clone(&app), stop.clone())));
-            if app.model.is_some() {
+            if app.model.get().is_some() {
                 roles.spawn(named("worker", analyze::run(Arc::clone(&app), stop.clone())));
             }
         }

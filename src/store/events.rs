@@ -63,6 +63,8 @@ pub enum EventKind {
     CommitmentRefused,
     /// Nobody knows where the peer is.
     CommitmentUndeliverable,
+    /// A model package was read again and serves from then on.
+    ModelLoaded,
     /// The bytes of a film are not what was received.
     BytesDamaged,
     /// Somebody decided about a quarantined instance.
@@ -76,7 +78,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 32] = [
+pub const ALL: [EventKind; 33] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -104,6 +106,7 @@ pub const ALL: [EventKind; 32] = [
     EventKind::CommitmentDelayed,
     EventKind::CommitmentRefused,
     EventKind::CommitmentUndeliverable,
+    EventKind::ModelLoaded,
     EventKind::BytesDamaged,
     EventKind::QuarantineResolved,
     EventKind::QuarantineKept,
@@ -154,6 +157,7 @@ impl EventKind {
             Self::CommitmentDelayed => "commitment_delayed",
             Self::CommitmentRefused => "commitment_refused",
             Self::CommitmentUndeliverable => "commitment_undeliverable",
+            Self::ModelLoaded => "model_loaded",
             Self::BytesDamaged => "bytes_damaged",
             Self::QuarantineResolved => "quarantine_resolved",
             Self::QuarantineKept => "quarantine_kept",

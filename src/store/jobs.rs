@@ -136,6 +136,15 @@ pub async fn claim(tx: &mut Tx, worker: &str, now: UnixMs, lease_ms: i64) -> Res
     Ok(on!(tx, c => sqlx::query_as(sql).bind(worker).bind(now + lease_ms).bind(now).fetch_optional(c).await?))
 }
 
+/// Since when the oldest job waits that is due and has not begun.
+///
+/// # Errors
+/// If the database fails.
+pub async fn oldest_waiting(tx: &mut Tx, now: UnixMs) -> Result<Option<UnixMs>> {
+    Ok(on!(tx, c => sqlx::query_scalar("select min(run_at) from job where state = 'queued' and run_at <= $1")
+        .bind(now).fetch_one(c).await?))
+}
+
 /// Prolongs the lease; false if the job is no longer ours.
 ///
 /// # Errors

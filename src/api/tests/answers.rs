@@ -193,7 +193,7 @@ async fn the_loaded_model_tells_its_operating_points() {
     assert_eq!(without.call("get", "/readyz", None).await.status, 200);
     let node = Node::with(&[("CENTINELA__STORAGE__MIN_FREE", "1")]).await;
     let models = node.get("/api/v1/models").await.json();
-    let loaded = node.app.model.as_ref().unwrap();
+    let loaded = node.app.model.get().unwrap();
     let model = &models["models"][0];
     assert_eq!(model["name"], loaded.reference.name.as_str());
     assert_eq!(model["sha256"], loaded.reference.weights_sha256.as_str());
