@@ -20,7 +20,7 @@ pub enum Command {
         name: Option<String>,
     },
     /// Make a package of weights from elsewhere: torchxrayvision, CheXNet, Hugging Face, a training of your own
-    Import(import::Arguments),
+    Import(Box<import::Arguments>),
 }
 
 /// Runs the command.
@@ -52,7 +52,7 @@ pub fn run(files: &Files, command: Command) -> Result<ExitCode> {
                 );
             }
         }
-        Command::Import(arguments) => return import::run(&settings.storage.data_dir, arguments),
+        Command::Import(arguments) => return import::run(&settings.storage.data_dir, *arguments),
         Command::Verify { name } => {
             let package = package(name.as_ref().unwrap_or(configured))?;
             let verified = centinela_models::verify(&package)?;
