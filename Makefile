@@ -20,7 +20,7 @@ audit:    ## known vulnerabilities of dependencies; needs the network
 bench-tls: ## what TLS costs: receiving by TLS as a ratio to plain
 	@scripts/bench-tls.sh
 
-parity:   ## our network against PyTorch on the same weights; installs torch
+parity:   ## our network against PyTorch, imports against their toolkits; installs torch
 	@scripts/parity.sh
 
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there

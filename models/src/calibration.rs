@@ -43,7 +43,7 @@ fn sigmoid(x: f64) -> f64 {
 
 impl Calibration {
     /// The calibrated probability of a logit of the label at this place. Not a number where the label has no
-    /// calibration, which [`Calibration::problem`] lets through only for labels that are not reported.
+    /// calibration, which the manifest's check lets through only for labels that are not reported.
     #[must_use]
     pub fn probability(&self, label: usize, logit: f32) -> f32 {
         let logit = f64::from(logit);

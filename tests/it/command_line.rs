@@ -56,6 +56,38 @@ fn models_are_listed_and_verified() {
 }
 
 #[test]
+fn imported_weights_are_found_by_name_and_score_films() {
+    let home = Home::new(&[]);
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let weights = root.join("models/tests/data/import/legacy_module.pt");
+    let import = |version: &str, more: &[&str]| {
+        let flags = ["model", "import", weights.to_str().unwrap(), "--name", "site-xrv", "--version", version];
+        home.command(&[&flags[..], more].concat()).output().unwrap()
+    };
+    let refused = import("1", &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("--family"), "{}", text(&refused.stderr));
+    let done = import("1", &["--family", "rsna"]);
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    assert!(text(&done.stdout).contains("2 labels (Pneumonia, Lung Opacity)"), "{}", text(&done.stdout));
+    let twice = import("1", &["--family", "rsna"]);
+    assert!(text(&twice.stderr).contains("is there already"), "{}", text(&twice.stderr));
+
+    let home = home.set("CENTINELA__ANALYZE__MODEL", "site-xrv");
+    let out = home.dir.path().join("out");
+    let film = fixture("dx_normal");
+    let flags = ["analyze", film.path.to_str().unwrap(), "--out", out.to_str().unwrap()];
+    let done = home.command(&flags).output().unwrap();
+    assert_eq!(done.status.code(), Some(0), "{}", text(&done.stderr));
+    let entries = std::fs::read(out.join("findings.json")).unwrap();
+    let entries: serde_json::Value = serde_json::from_slice(&entries).unwrap();
+    let scores = entries[0]["scores"].as_object().unwrap();
+    let labels: Vec<_> = scores.keys().map(String::as_str).collect();
+    assert_eq!(labels, ["Lung Opacity", "Pneumonia"]);
+    assert_eq!(entries[0]["model"]["name"], "site-xrv");
+}
+
+#[test]
 fn a_second_process_on_the_same_data_is_refused() {
     let home = Home::new(&[]);
     let node = home.start();

@@ -244,8 +244,7 @@ impl Family {
             chain: Chain::Torchxrayvision,
             channels: 1,
             trained_on,
-            source: "labels and operating points: the package torchxrayvision 1.5.7, models.model_urls; \
-                     Cohen et al., arXiv 2002.02497",
+            source: "the package torchxrayvision 1.5.7, models.model_urls; Cohen et al., arXiv 2002.02497",
         }
     }
 }
@@ -260,7 +259,7 @@ fn chexnet() -> Known {
         chain: Chain::Imagenet,
         channels: 3,
         trained_on: "NIH ChestX-ray14",
-        source: "labels and transforms: github.com/arnoweng/CheXNet; Rajpurkar et al., arXiv 1711.05225",
+        source: "github.com/arnoweng/CheXNet; Rajpurkar et al., arXiv 1711.05225",
     }
 }
 

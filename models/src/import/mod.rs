@@ -1,8 +1,8 @@
 //! From a site's own weights to a model package.
 //!
-//! Read in this order: [`weights`] (a file or folder becomes named tensors; [`torch`], [`zip`] and [`pickle`] open the
-//! containers without executing anything, [`state`] finds the tensors), [`names`] and [`architecture`] (which DenseNet it
-//! is), [`labels`] and [`families`] (what its outputs mean), [`write`] and [`card`] (the package).
+//! Read in this order: `weights` (a file or folder becomes named tensors; `torch`, `zip` and `pickle` open the
+//! containers without executing anything, `state` finds the tensors), `names` and `architecture` (which DenseNet it
+//! is), `labels` and `families` (what its outputs mean), `write` and `card` (the package).
 
 mod architecture;
 mod card;
