@@ -1,9 +1,9 @@
 //! Pixels to scores: decoding films, preprocessing, DenseNet on Candle, regions.
 //!
 //! The only crate that names Candle and the image codecs. In reading order: [`image`] (a file
-//! becomes an image), [`preprocess`] (an image becomes a network input and a picture),
-//! [`manifest`] and [`package`] (what a model is), [`model`] (scores), [`regions`] (contours),
-//! [`engine`] (the thread that does it all).
+//! becomes an image; [`plain`]: one that is no DICOM file), [`preprocess`] (an image becomes a
+//! network input and a picture), [`manifest`] and [`package`] (what a model is), [`model`] (scores),
+//! [`regions`] (contours), [`engine`] (the thread that does it all).
 
 mod contour;
 pub mod engine;
@@ -12,6 +12,7 @@ pub mod manifest;
 pub mod model;
 mod network;
 pub mod package;
+pub mod plain;
 pub mod preprocess;
 pub mod regions;
 

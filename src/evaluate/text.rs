@@ -74,8 +74,8 @@ fn rows(text: &mut String, group: &Group) {
     if !group.operating.is_empty() {
         let _ = writeln!(
             text,
-            "    {:<28}{:<22}{:<22}{:<22}{}",
-            "threshold", "sensitivity", "specificity", "PPV here", "NPV here"
+            "    {:<28}{:<22}{:<22}{:<22}NPV here",
+            "threshold", "sensitivity", "specificity", "PPV here"
         );
     }
     for point in &group.operating {

@@ -2,7 +2,7 @@
 
 use crate::harness::films::fixture;
 use crate::harness::node::Home;
-use centinela_models::image::plain::{decode, write_png};
+use centinela_models::plain::{decode, write_png};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -77,10 +77,13 @@ fn a_film_that_never_ends_is_given_up_and_fails_its_study_alone() {
     node.stop();
 }
 
+/// Changes a weights file, given its path and bytes.
+type Spoil = fn(&Path, Vec<u8>);
+
 #[test]
 fn weights_that_are_not_the_packages_own_stop_the_start() {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
-    let spoil: [(&str, fn(&Path, Vec<u8>), &[&str]); 4] = [
+    let spoil: [(&str, Spoil, &[&str]); 4] = [
         (
             "corrupt",
             |path, mut bytes| {

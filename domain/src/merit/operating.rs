@@ -97,7 +97,7 @@ pub fn operating_points(package: f64, positive: &[bool], score: &[f64]) -> Vec<O
     let sensitivity = |cut: f64| 1.0 - ones.partition_point(|&s| s < cut) as f64 / ones.len() as f64;
     let specificity = |cut: f64| zeros.partition_point(|&s| s < cut) as f64 / zeros.len() as f64;
     // The least cut finds all, so there always is one; that all negatives are left alone is not sure.
-    let finds = all.iter().copied().filter(|&cut| sensitivity(cut) >= 0.9).next_back();
+    let finds = all.iter().copied().rfind(|&cut| sensitivity(cut) >= 0.9);
     let spares = all.iter().copied().find(|&cut| specificity(cut) >= 0.9);
     let gain = |cut: f64| sensitivity(cut) + specificity(cut);
     let best = all.iter().copied().reduce(|best, cut| if gain(cut) > gain(best) { cut } else { best });

@@ -3,7 +3,7 @@
 //!
 //! There is no window in such a file: grey is the value divided by the largest that its depth can hold.
 
-use super::{CxrImage, ImageError, Voi};
+use crate::image::{CxrImage, ImageError, Voi};
 use centinela_domain::gate::{MAX_PIXELS, PixelProblem};
 use jpeg_decoder::PixelFormat;
 use std::io::Cursor;
@@ -25,13 +25,15 @@ struct Samples {
     bits: u16,
 }
 
+type Decoder = fn(&[u8]) -> Result<Samples, ImageError>;
+
 /// The picture, if the bytes begin as a PNG or JPEG file does.
 ///
 /// # Errors
 /// [`ImageError`], also where the picture has colours.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Result<CxrImage, ImageError>> {
-    let (codec, run): (_, fn(&[u8]) -> Result<Samples, ImageError>) = if bytes.starts_with(PNG) {
+    let (codec, run): (_, Decoder) = if bytes.starts_with(PNG) {
         ("PNG", png)
     } else if bytes.starts_with(JPEG) {
         ("JPEG", jpeg)
