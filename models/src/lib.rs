@@ -1,9 +1,10 @@
 //! Pixels to scores: decoding films, preprocessing, DenseNet on Candle, regions.
 //!
 //! The only crate that names Candle and the image codecs. In reading order: [`image`] (a file
-//! becomes an image), [`preprocess`] (an image becomes a network input and a picture),
-//! [`manifest`] and [`package`] (what a model is), [`model`] (scores), [`regions`] (contours),
-//! [`engine`] (the thread that does it all); [`import`] makes packages of weights from elsewhere.
+//! becomes an image; [`plain`]: one that is no DICOM file), [`preprocess`] (an image becomes a
+//! network input and a picture), [`manifest`] and [`package`] (what a model is), [`model`] (scores),
+//! [`regions`] (contours), [`engine`] (the threads that do it all); [`import`] makes packages of weights
+//! from elsewhere.
 
 mod calibration;
 mod contour;
@@ -14,6 +15,7 @@ pub mod manifest;
 pub mod model;
 mod network;
 pub mod package;
+pub mod plain;
 pub mod preprocess;
 pub mod regions;
 

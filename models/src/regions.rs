@@ -12,7 +12,7 @@ use centinela_domain::prediction::Region;
 const MAX_REGIONS: usize = 3;
 /// Smallest part, as a share of the largest one's area.
 const MIN_SHARE: f64 = 0.2;
-/// Most points of a contour, without the closing one.
+/// Most points of a contour, the closing one among them.
 const MAX_POINTS: usize = 200;
 /// Deviation allowed when points are left out, in network input pixels.
 const DEVIATION: f64 = 0.25;
@@ -116,7 +116,7 @@ fn region(grid: &Grid, part: &[usize], level: f32, to_original: &Affine, film: [
     let clipped = clip(&points, film);
     let mut deviation = DEVIATION * to_original.scale;
     let mut simple = simplify(&clipped, deviation);
-    while simple.len() > MAX_POINTS {
+    while simple.len() >= MAX_POINTS {
         deviation *= 1.5;
         simple = simplify(&clipped, deviation);
     }
@@ -185,7 +185,7 @@ mod tests {
             let slack = 0.5 * width.max(height) as f32 / 224.0;
             assert!(got.iter().zip(want).all(|(g, w)| (g - w).abs() <= slack), "{width}x{height}: {got:?} {want:?}");
             assert_eq!(region.contour.first(), region.contour.last());
-            assert!((4..=201).contains(&region.contour.len()));
+            assert!((4..=200).contains(&region.contour.len()));
         }
     }
 
@@ -212,6 +212,98 @@ mod tests {
             .collect();
         assert_eq!(sizes.len(), 2);
         assert!(sizes.first().unwrap() > sizes.last().unwrap(), "largest first");
+    }
+
+    /// As a chain makes it that cuts the middle square out of a film.
+    fn cropped(width: u32, height: u32) -> Affine {
+        let side = width.min(height);
+        let half = |n: u32| f64::from((n - side) / 2);
+        Affine::uniform(f64::from(side) / 224.0, half(width), half(height))
+    }
+
+    /// A smooth map without any symmetry.
+    fn hilly(seed: u64) -> Map {
+        let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut next = || {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % 1000) as f32 / 1000.0
+        };
+        let hills: Vec<[f32; 4]> = (0..4).map(|_| [next() * 6.0, next() * 6.0, 0.4 + next(), 0.6 + next()]).collect();
+        let height = |x: f32, y: f32| {
+            let hill = |h: &[f32; 4]| h[2] * (-((x - h[0]).powi(2) + (y - h[1]).powi(2)) / (2.0 * h[3] * h[3])).exp();
+            hills.iter().map(hill).sum::<f32>() - 0.3
+        };
+        let values = (0..49).map(|n| height((n % 7) as f32, (n / 7) as f32)).collect();
+        Map { values, columns: 7, rows: 7 }
+    }
+
+    /// By the number of edges to the right of the point.
+    fn is_inside(contour: &[[f32; 2]], [x, y]: [f64; 2]) -> bool {
+        let crossed = contour.windows(2).filter(|pair| {
+            let [[ax, ay], [bx, by]] = [pair[0], pair[1]].map(|p| p.map(f64::from));
+            (ay > y) != (by > y) && x < ax + (y - ay) / (by - ay) * (bx - ax)
+        });
+        crossed.count() % 2 == 1
+    }
+
+    #[test]
+    fn a_contour_holds_what_is_above_the_level_on_any_film() {
+        let shapes = [
+            (1600, 2240, padded as fn(u32, u32) -> Affine),
+            (2240, 1300, padded),
+            (2000, 2500, cropped),
+            (3001, 2101, cropped),
+        ];
+        for (seed, (width, height, chain)) in (0..12).flat_map(|seed| shapes.map(|shape| (seed, shape))) {
+            let (map, to_original) = (hilly(seed), chain(width, height));
+            let grid = map.upsample(224);
+            let level = 0.5 * map.values.iter().fold(0.0_f32, |a, &b| a.max(b));
+            let parts = parts(&grid, level);
+            let mut above = vec![false; 224 * 224];
+            let large = parts.iter().take(3).filter(|part| part.len() * 5 >= parts[0].len());
+            large.flatten().for_each(|&cell| above[cell] = true);
+            let found = regions(&map, 0.5, 224, &to_original, width, height);
+            let on_film =
+                |[x, y]: [f64; 2]| (0.0..f64::from(width)).contains(&x) && (0.0..f64::from(height)).contains(&y);
+            let (mut wrong, mut looked) = (0, 0);
+            for (cell, &above) in above.iter().enumerate() {
+                let point = to_original.apply([(cell % 224) as f64 + 0.5, (cell / 224) as f64 + 0.5]);
+                if on_film(point) {
+                    looked += 1;
+                    wrong += usize::from(found.iter().any(|r| is_inside(&r.contour, point)) != above);
+                }
+            }
+            // Leaving points out moves the line by a quarter of a pixel at most.
+            assert!(looked > 20_000 && wrong * 700 <= looked, "seed {seed}, {width}x{height}: {wrong} of {looked}");
+            assert!(
+                found.iter().all(|r| (4..=200).contains(&r.contour.len()) && r.contour.first() == r.contour.last())
+            );
+        }
+    }
+
+    #[test]
+    fn a_mirrored_map_gives_mirrored_contours_and_no_other() {
+        for seed in 0..20 {
+            let map = hilly(seed);
+            let mut values = map.values.clone();
+            values.chunks_exact_mut(7).for_each(<[f32]>::reverse);
+            let mirrored = Map { values, ..map };
+            for (width, height, chain) in [(1600, 2240, padded as fn(u32, u32) -> Affine), (2800, 2000, cropped)] {
+                let boxes = |map: &Map| -> Vec<[f32; 4]> {
+                    regions(map, 0.5, 224, &chain(width, height), width, height).iter().map(box_of).collect()
+                };
+                let (plain, turned) = (boxes(&map), boxes(&mirrored));
+                assert_eq!(plain.len(), turned.len());
+                // Parts of equal size may change places, so each finds its own.
+                for [left, top, right, bottom] in &plain {
+                    let want = [width as f32 - right, *top, width as f32 - left, *bottom];
+                    let near = |got: &[f32; 4]| got.iter().zip(want).all(|(g, w)| (g - w).abs() <= 6.0);
+                    assert!(turned.iter().any(near), "seed {seed}, {width}x{height}: {want:?} in {turned:?}");
+                }
+            }
+        }
     }
 
     #[test]

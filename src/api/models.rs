@@ -32,7 +32,7 @@ pub async fn reload(
     let loaded = tokio::task::spawn_blocking(move || LoadedModel::configured(&settings)).await;
     let loaded = loaded.context("the thread that loaded the model panicked")?.map_err(|error| {
         tracing::error!("the model was not loaded anew, the old one serves on: {error:#}");
-        Problem::conflict(format!("The old model serves on. {error:#}"))
+        Problem::conflict(format!("The old model serves on: {error:#}."))
     })?;
     let list = ModelList { models: vec![summary(&loaded)] };
     let (name, version) = (loaded.reference.name.clone(), loaded.reference.version.clone());

@@ -6,7 +6,7 @@ use super::scoring::Outcome;
 use super::text::area;
 use anyhow::{Context as _, Result};
 use centinela_domain::plot::{Chart, Curve};
-use centinela_models::image::plain::write_png;
+use centinela_models::plain::write_png;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 

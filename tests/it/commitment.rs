@@ -116,6 +116,10 @@ fn reported_on_the_same_association_with_every_reason() {
     assert_eq!(again["report"]["committed"], json!([film.sop]));
     let other = ask(node.dicom, "1.2.3.1", "0", DX, &["9.9.9"]).unwrap();
     assert_eq!(other, json!({ "status": 0x0115, "report": null }));
+    // The peer hears before our row says so.
+    for transaction in ["1.2.3.1", "1.2.3.2", "1.2.3.3"] {
+        ends(&node, transaction, "reported");
+    }
     let all = node.get("/api/v1/commitments?state=reported");
     assert_eq!(all["commitments"].as_array().unwrap().len(), 3, "{all:#}");
     let id = all["commitments"].as_array().unwrap().iter().find(|c| c["transaction_uid"] == "1.2.3.2").unwrap();

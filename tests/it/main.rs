@@ -10,6 +10,7 @@ mod bad_input;
 mod command_line;
 mod commitment;
 mod duplicates;
+mod evaluate;
 mod faults;
 mod hostile;
 mod identity;

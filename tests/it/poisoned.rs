@@ -1,5 +1,5 @@
 //! Films on which the analysis panics or never ends: their study fails with a reason, all others are
-//! analysed meanwhile, and the process lives.
+//! analysed meanwhile, and the process lives. Weights that are not the package's own: no start.
 
 use crate::harness::films::{Film, studies, write};
 use crate::harness::modality::must_push;
@@ -8,12 +8,14 @@ use crate::harness::until;
 use centinela_models::image::CxrImage;
 use centinela_phantom::collection;
 use serde_json::Value;
+use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A film whose size no other film of these tests has, and what the failpoint calls it.
 fn poisoned(home: &Home, harm: &str) -> (Film, String) {
     let film = write(home.dir.path(), &collection(9, 480).nth(8).unwrap());
-    let image = CxrImage::decode(&std::fs::read(&film.path).unwrap()).unwrap();
+    let image = CxrImage::decode(&fs::read(&film.path).unwrap()).unwrap();
     (film, format!("{harm}:{}x{}", image.width, image.height))
 }
 
@@ -73,4 +75,55 @@ fn a_film_that_never_ends_is_given_up_and_fails_its_study_alone() {
     assert_eq!(film["sop_instance"], bad.sop.as_str());
     // A stuck thread does not hold up the end of the process.
     node.stop();
+}
+
+/// Changes a weights file, given its path and bytes.
+type Spoil = fn(&Path, Vec<u8>);
+
+#[test]
+fn weights_that_are_not_the_packages_own_stop_the_start() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models");
+    let spoil: [(&str, Spoil, &[&str]); 4] = [
+        (
+            "corrupt",
+            |path, mut bytes| {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x40;
+                fs::write(path, bytes).unwrap();
+            },
+            &["weights.safetensors", "SHA-256"],
+        ),
+        (
+            "truncated",
+            |path, bytes| fs::write(path, &bytes[..bytes.len() - 100]).unwrap(),
+            &["weights.safetensors", "SHA-256"],
+        ),
+        ("missing", |path, _| fs::remove_file(path).unwrap(), &["weights.safetensors"]),
+        (
+            "another's",
+            |path, _| {
+                let other = path.ancestors().nth(2).unwrap().join("other.safetensors");
+                fs::copy(other, path).unwrap();
+            },
+            &["weights.safetensors", "SHA-256"],
+        ),
+    ];
+    for (what, change, words) in spoil {
+        let home = Home::new(&[]);
+        let package = home.dir.path().join("package");
+        fs::create_dir(&package).unwrap();
+        for entry in fs::read_dir(models.join("test-synthetic-map-1.0.0")).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, package.join(path.file_name().unwrap())).unwrap();
+        }
+        fs::copy(models.join("cxr-demo-0.1.0/weights.safetensors"), home.dir.path().join("other.safetensors")).unwrap();
+        let weights = package.join("weights.safetensors");
+        change(&weights, fs::read(&weights).unwrap());
+        let home = home.set("CENTINELA__ANALYZE__MODEL", package.to_str().unwrap());
+        let done = home.command(&["serve", "--dicom-port", "0", "--api-port", "0"]).output().unwrap();
+        let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        assert_eq!(done.status.code(), Some(1), "{what}: {text}");
+        assert!(words.iter().all(|w| text.contains(w)), "{what}: {text}");
+        assert!(!text.contains("listening"), "{what}: {text}");
+    }
 }

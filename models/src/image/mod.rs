@@ -12,7 +12,6 @@ mod jpeg2000;
 mod jpegls;
 mod layout;
 mod lut;
-pub mod plain;
 mod rle;
 mod source;
 mod voi;

@@ -174,6 +174,9 @@ fn regions_lie_on_the_lesion_in_portrait_landscape_and_monochrome1() {
         (700, 900, [500.0, 250.0], [90.0, 140.0], false),
         (900, 700, [200.0, 480.0], [150.0, 80.0], false),
         (900, 640, [700.0, 120.0], [90.0, 90.0], true),
+        // The first two mirrored: the region goes with the lesion.
+        (700, 900, [199.0, 250.0], [90.0, 140.0], false),
+        (900, 700, [699.0, 480.0], [150.0, 80.0], false),
     ] {
         let analyzed = engine.analyze_blocking(lesion(width, height, center, radius, inverted)).unwrap();
         let [score] = analyzed.prediction.scores.as_slice() else { panic!("one label") };

@@ -130,6 +130,37 @@ fn golden_outputs_that_do_not_come_out_are_refused() {
 }
 
 #[test]
+fn weights_that_are_cut_or_swapped_are_refused_even_when_signed_again() {
+    let path = |folder: &Path| folder.join("weights.safetensors");
+    let (_keep, folder) = copy();
+    let whole = std::fs::read(path(&folder)).unwrap();
+    std::fs::write(path(&folder), &whole[..whole.len() - 8]).unwrap();
+    assert!(refusal(&folder).contains("SHA-256"), "{}", refusal(&folder));
+    // Two tensors of one shape change places: nothing but the golden outputs can tell.
+    let (_keep, folder) = copy();
+    reweigh(&folder, |bytes| {
+        let (header, data) = header(bytes);
+        let place = |name: &str| {
+            let offsets = &header[name]["data_offsets"];
+            let at = |n: usize| data + offsets[n].as_u64().unwrap() as usize;
+            at(0)..at(1)
+        };
+        let layer = |n: u8| place(&format!("features.denseblock2.denselayer{n}.conv2.weight"));
+        let (one, two) = (bytes[layer(1)].to_vec(), bytes[layer(2)].to_vec());
+        assert!(one.len() == two.len() && one != two);
+        bytes[layer(1)].copy_from_slice(&two);
+        bytes[layer(2)].copy_from_slice(&one);
+    });
+    assert!(refusal(&folder).contains("self-test"), "{}", refusal(&folder));
+}
+
+/// A safetensors file's header, and where its data begin.
+fn header(bytes: &[u8]) -> (serde_json::Value, usize) {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    (serde_json::from_slice(&bytes[8..8 + length]).unwrap(), 8 + length)
+}
+
+#[test]
 fn a_batch_gives_what_single_films_give() {
     let model = Densenet::from_package(&Package::load(&data().join("tiny")).unwrap()).unwrap();
     let one: Vec<f32> = (0..2 * 64 * 64).map(|n| ((n * 37) % 101) as f32 / 50.0 - 1.0).collect();

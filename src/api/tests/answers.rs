@@ -8,6 +8,8 @@ use crate::store::studies;
 use centinela_domain::uid::Uid;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_study_is_told_whole() {
@@ -208,6 +210,50 @@ async fn the_loaded_model_tells_its_operating_points() {
         assert!(threshold > 0.0 && threshold < 1.0, "{label}");
     }
     assert_eq!(node.call("get", "/readyz", None).await.body, "ready");
+}
+
+#[tokio::test]
+async fn a_damaged_package_is_not_taken_and_a_whole_one_is() {
+    let keep = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/test-synthetic-map-1.0.0");
+    for file in ["manifest.toml", "reference.json", "weights.safetensors"] {
+        std::fs::copy(source.join(file), keep.path().join(file)).unwrap();
+    }
+    let node = Node::with(&[("CENTINELA__ANALYZE__MODEL", keep.path().to_str().unwrap())]).await;
+    let before = node.app.model.get().unwrap();
+    let weights = keep.path().join("weights.safetensors");
+    let good = std::fs::read(&weights).unwrap();
+    let mut bad = good.clone();
+    *bad.last_mut().unwrap() ^= 1;
+    // Damaged, truncated, missing, and another model's under its name.
+    let other = include_bytes!("../../../models/cxr-demo-0.1.0/weights.safetensors");
+    for wrong in [Some(&bad[..]), Some(&good[..good.len() / 2]), None, Some(&other[..])] {
+        std::fs::remove_file(&weights).unwrap();
+        if let Some(bytes) = wrong {
+            std::fs::write(&weights, bytes).unwrap();
+        } else {
+            std::fs::create_dir(&weights).unwrap();
+        }
+        let problem = node.post("/api/v1/models/reload").await.problem(409, "/api/v1/models/reload");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.starts_with("The old model serves on:") && detail.contains("weights.safetensors"), "{detail}");
+        assert!(Arc::ptr_eq(&before, &node.app.model.get().unwrap()));
+        if wrong.is_none() {
+            std::fs::remove_dir(&weights).unwrap();
+            std::fs::write(&weights, b"").unwrap();
+        }
+    }
+    std::fs::write(&weights, &good).unwrap();
+    let manifest = std::fs::read_to_string(source.join("manifest.toml")).unwrap();
+    assert!(manifest.contains("version = \"1.0.0\""));
+    std::fs::write(keep.path().join("manifest.toml"), manifest.replace("\"1.0.0\"", "\"1.0.1\"")).unwrap();
+    let answer = node.post("/api/v1/models/reload").await;
+    assert_eq!((answer.status, answer.json()["models"][0]["version"].as_str()), (202, Some("1.0.1")));
+    assert_eq!(node.app.model.get().unwrap().reference.version, "1.0.1");
+    let events = node.get("/api/v1/events?kind=model_loaded").await.json();
+    assert_eq!(events["events"][0]["detail"]["version"], "1.0.1");
+    let without = Node::start().await;
+    without.post("/api/v1/models/reload").await.problem(409, "/api/v1/models/reload");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //!
 //! There is no window in such a file: grey is the value divided by the largest that its depth can hold.
 
-use super::{CxrImage, ImageError, Stored, Voi};
+use crate::image::{CxrImage, ImageError, Stored, Voi};
 use centinela_domain::gate::{MAX_PIXELS, PixelProblem};
 use jpeg_decoder::PixelFormat;
 use std::io::Cursor;
@@ -25,13 +25,15 @@ struct Samples {
     bits: u16,
 }
 
+type Decoder = fn(&[u8]) -> Result<Samples, ImageError>;
+
 /// The picture, if the bytes begin as a PNG or JPEG file does.
 ///
 /// # Errors
 /// [`ImageError`], also where the picture has colours.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Result<CxrImage, ImageError>> {
-    let (codec, run): (_, Codec) = if bytes.starts_with(PNG) {
+    let (codec, run): (_, Decoder) = if bytes.starts_with(PNG) {
         ("PNG", png)
     } else if bytes.starts_with(JPEG) {
         ("JPEG", jpeg)
@@ -42,8 +44,6 @@ pub fn decode(bytes: &[u8]) -> Option<Result<CxrImage, ImageError>> {
     let gave_up = || Err(wrong(codec, "the decoder gave up on a malformed stream"));
     Some(decoded.unwrap_or_else(|_| gave_up()).and_then(film))
 }
-
-type Codec = fn(&[u8]) -> Result<Samples, ImageError>;
 
 fn wrong(codec: &'static str, problem: impl ToString) -> ImageError {
     ImageError::Decode { codec, problem: problem.to_string() }
