@@ -233,15 +233,20 @@ def write_kinds(model: nn.Module, folder: Path) -> dict[str, Path]:
         # The toolkit must see what the half precision files hold.
         model.load_state_dict(OrderedDict((k, v.float() if v.is_floating_point() else v) for k, v in half.items()))
     state = model.state_dict()
+    vision = torchvision.models.densenet121(weights=None, num_classes=18)
+    vision.features.conv0 = nn.Conv2d(1, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    vision.load_state_dict(state)
     old = {"_use_new_zipfile_serialization": False}
     parameters = OrderedDict((k, nn.Parameter(v)) for k, v in state.items() if v.is_floating_point())
-    checkpoint = {"epoch": 3, "state_dict": state, "loss": np.float64(0.5), "optimizer": {"state": {}, "lr": 1e-3}}
+    checkpoint = {"epoch": 3, "state_dict": state, "loss": np.float64(0.5), "args": argparse.Namespace(lr=1e-3), "names": np.array(["a"])}
     for name, what, more in [
         ("zip-bare.pt", state, {}),
         ("zip-nested.pt", checkpoint, {}),
         ("zip-half.pt", half, {}),
         ("zip-parameters.pt", parameters, {}),
         ("zip-module.pt", model, {}),
+        ("zip-parallel-module.pt", nn.DataParallel(model), {}),
+        ("zip-torchvision-module.pt", vision, {}),
         ("zip-protocol-4.pt", model, {"pickle_protocol": 4}),
         ("legacy-bare.pt", state, old),
         ("legacy-module.pt", model, old),

@@ -64,11 +64,15 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("torch.nn.parallel.distributed", &["DistributedDataParallel"]),
 ];
 
-/// Names that training leaves beside the weights (scores, devices, the back end of old modules).
-const INERT: [(&str, &str); 9] = [
+/// Names that training leaves beside the weights (scores, flags, devices, the back end of old modules).
+const INERT: [(&str, &str); 13] = [
     ("_codecs", "encode"),
+    ("argparse", "Namespace"),
     ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    ("numpy._core.multiarray", "_reconstruct"),
     ("numpy._core.multiarray", "scalar"),
+    ("numpy.core.multiarray", "_reconstruct"),
     ("numpy.core.multiarray", "scalar"),
     ("torch", "device"),
     ("torch", "float16"),

@@ -148,3 +148,54 @@ fn thresholds(
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn request(labels: &str) -> Request {
+        let labels = Some(labels.split(',').map(str::to_owned).collect());
+        Request { labels, ..Request::new("weights.pt", "models", "site", "1") }
+    }
+
+    fn reported(outputs: &Outputs) -> Vec<&str> {
+        outputs.labels.iter().filter(|label| label.is_reported()).map(|label| label.name.as_str()).collect()
+    }
+
+    #[test]
+    fn spellings_of_other_toolkits_find_their_row() {
+        for (spelled, row) in [
+            ("Pleural Effusion", Some("Effusion")),
+            ("pleural_thickening", Some("Pleural_Thickening")),
+            ("Enlarged-Cardiomediastinum", Some("Enlarged Cardiomediastinum")),
+            (" lung opacity ", Some("Lung Opacity")),
+            ("Support Devices", None),
+            ("", None),
+        ] {
+            assert_eq!(table_name(spelled), row, "{spelled}");
+        }
+    }
+
+    #[test]
+    fn operating_points_of_the_file_are_used_where_no_family_is_named() {
+        let request = request("Edema,Mass,Hernia");
+        let found = outputs(&request, None, None, Some(&[0.1, f32::NAN, 0.3]), 3).unwrap();
+        assert!(matches!(&found.calibration, Calibration::OpNorm { thresholds } if thresholds[2] == 0.3));
+        assert_eq!(reported(&found), ["Edema", "Hernia"]);
+        assert!(found.labels.iter().all(|label| !label.is_reported() || label.threshold() == 0.5));
+        assert_eq!(found.notes, ["Mass has no operating point and will not be reported"]);
+        let error = outputs(&request, None, None, Some(&[0.1]), 3).unwrap_err().to_string();
+        assert!(error.contains("op_threshs") && error.contains("3 outputs"), "{error}");
+    }
+
+    #[test]
+    fn thresholds_and_calibration_of_the_flags_come_first() {
+        let platt = Calibration::Platt { a: vec![1.0, 2.0], b: vec![0.0, 0.1] };
+        let flags = request("Edema,Mass");
+        let flags = Request { thresholds: Some(vec![0.2, f32::NAN]), calibration: Some(platt.clone()), ..flags };
+        let found = outputs(&flags, None, None, Some(&[0.1, 0.1]), 2).unwrap();
+        assert_eq!((&found.calibration, reported(&found)), (&platt, vec!["Edema"]));
+        assert_eq!(found.labels[0].threshold(), 0.2);
+    }
+}

@@ -16,6 +16,8 @@ const MOST_VALUES: usize = 1_000_000;
 const MOST_STACK: usize = 1_000_000;
 /// Largest pickle, without the tensors' data.
 const MOST_BYTES: usize = 32 << 20;
+/// Most arguments of a call that are looked at.
+const MOST_ARGUMENTS: usize = 8;
 /// Most dimensions of a tensor.
 const MOST_DIMENSIONS: usize = 8;
 
@@ -28,6 +30,8 @@ struct Machine<'a> {
     stack: Vec<Id>,
     marks: Vec<usize>,
     memo: HashMap<u32, Id>,
+    /// Entries that calls have copied: one list may be named by any number of them.
+    copied: usize,
     refused: Option<String>,
 }
 
@@ -44,6 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Graph<'_>, usize), ImportError> {
         stack: Vec::new(),
         marks: Vec::new(),
         memo: HashMap::new(),
+        copied: 0,
         refused: None,
     };
     loop {
@@ -306,11 +311,15 @@ impl<'a> Machine<'a> {
         let Value::Class(class) = self.values[callable] else {
             return Err("it calls something that is no class".to_owned());
         };
-        let arguments = self.tuple(arguments)?.to_vec();
+        let arguments: Vec<Id> = self.tuple(arguments)?.iter().take(MOST_ARGUMENTS).copied().collect();
         match (class, arguments.as_slice()) {
             (Class::OrderedDict, []) => self.push(Value::Dict(Vec::new())),
             (Class::OrderedDict, &[list, ..]) => {
-                let items = self.tuple(list)?.to_vec();
+                self.copied += self.tuple(list)?.len();
+                if self.copied > MOST_VALUES {
+                    return Err(format!("its dictionaries are made of more than {MOST_VALUES} values"));
+                }
+                let items = self.tuple(list)?;
                 let pair = |&item: &Id| match self.tuple(item) {
                     Ok(&[key, value]) => Ok((key, value)),
                     _ => Err("an OrderedDict is made of something other than pairs".to_owned()),

@@ -16,6 +16,8 @@ const KEYS: [&str; 5] = ["state_dict", "model_state_dict", "model_state", "model
 const DEPTH: usize = 16;
 /// Most modules and tensors that are visited; a whole DenseNet-201 has 2,000.
 const MOST_VISITS: usize = 100_000;
+/// Most attributes of a module; torch's have some thirty. They are searched one after the other.
+const MOST_ATTRIBUTES: usize = 1_000;
 /// What the network adds to a variance, see [`crate::network`].
 const BN_EPSILON: f64 = 1e-5;
 
@@ -84,6 +86,9 @@ impl Walk<'_, '_> {
         };
         if depth > DEPTH {
             return Err(fail(&format!("modules are nested more than {DEPTH} deep, or contain themselves")));
+        }
+        if matches!(self.graph.get(state), Value::Dict(pairs) if pairs.len() > MOST_ATTRIBUTES) {
+            return Err(fail(&format!("has more than {MOST_ATTRIBUTES} attributes")));
         }
         let eps = self.graph.entry(state, "eps").map(|id| self.graph.get(id));
         if let (true, Some(&Value::Float(eps))) = (norm, eps)

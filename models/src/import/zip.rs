@@ -66,9 +66,14 @@ pub(super) fn entries(file: &[u8]) -> Result<Vec<Entry<'_>>, ImportError> {
         return Err(broken(&format!("it claims {count} entries, at most {MOST_ENTRIES} are read")));
     }
     let mut found = Vec::new();
-    let mut at = start;
+    let (mut at, mut held) = (start, 0_usize);
     for _ in 0..count {
         let (entry, next) = entry(&reader, at)?;
+        // Else a small file could have us read the same bytes thousands of times.
+        held = held.saturating_add(entry.bytes.len());
+        if held > file.len() {
+            return Err(broken(&format!("entry {:?} lies over another one", entry.name)));
+        }
         found.push(entry);
         at = next;
     }

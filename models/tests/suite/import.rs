@@ -95,6 +95,24 @@ fn old_names_and_wrappers_of_chexnet_are_understood() {
     assert!(card.contains("no operating points are known") && card.contains("Not validated"));
 }
 
+/// Checkpoints of 2017 were saved on a GPU by a torch that named its storages, and rebuilt tensors by another function.
+#[test]
+fn files_of_the_first_torch_versions_are_read() {
+    let keep = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(fixture("legacy_chexnet.pth.tar")).unwrap();
+    for (from, to) in [
+        ("ctorch\nFloatStorage\n", "ctorch.cuda\nFloatStorage\n"),
+        ("ctorch._utils\n_rebuild_tensor_v2\n", "ctorch._utils\n_rebuild_tensor\n"),
+    ] {
+        let at = bytes.windows(from.len()).position(|w| w == from.as_bytes()).unwrap();
+        bytes.splice(at..at + from.len(), to.bytes());
+    }
+    let source = keep.path().join("model.pth.tar");
+    std::fs::write(&source, bytes).unwrap();
+    let (_, package) = imported(&Request { family: Some(Family::Chexnet), ..request(source, keep.path()) });
+    assert_near(&package, &expected().chexnet, "first versions");
+}
+
 #[test]
 fn a_hugging_face_folder_brings_its_labels() {
     let keep = tempfile::tempdir().unwrap();

@@ -189,6 +189,38 @@ fn cyclic_graphs_end() {
     assert!(message.contains("more than 100000 modules"), "{message}");
 }
 
+/// Small files that name one large thing many times.
+#[test]
+fn what_is_shared_is_not_paid_for_twice() {
+    // A list of 100,000 pairs, and a dictionary made of it, again and again.
+    let mut shared = b"\x80\x02]q\x00(".to_vec();
+    shared.extend(b"NN\x86q\x01");
+    shared.extend(b"h\x01".repeat(100_000));
+    shared.extend(b"e0");
+    shared.extend(b"ccollections\nOrderedDict\nq\x020");
+    shared.extend(b"h\x02h\x00\x85R".repeat(1000));
+    shared.push(b'.');
+    let message = refusal(&pickled(&shared));
+    assert!(message.contains("dictionaries are made of more than"), "{message}");
+
+    // A module with very many attributes, which every visit would search.
+    let mut crowded = b"\x80\x02ctorch.nn.modules.container\nSequential\n)\x81}(".to_vec();
+    crowded.extend(b"NN".repeat(2000));
+    crowded.extend(b"ub.");
+    let message = refusal(&pickled(&crowded));
+    assert!(message.contains("more than 1000 attributes"), "{message}");
+
+    // Two entries of a zip over the same bytes.
+    let large = vec![7; 4096];
+    let mut file = zip(&[("x/data/0", &large), ("x/data/1", &[]), ("x/data/2", &large[..1])]);
+    let entries: Vec<usize> = (0..file.len() - 4).filter(|&at| file[at..].starts_with(b"PK\x01\x02")).collect();
+    let (first, second) = (entries[0], entries[1]);
+    let copied = file[first + 16..first + 46].to_vec();
+    file[second + 16..second + 46].copy_from_slice(&copied);
+    let message = refusal(&file);
+    assert!(message.contains("\"x/data/1\" lies over another one"), "{message}");
+}
+
 #[test]
 fn tensors_that_lie_are_named() {
     let name = "features.conv0.weight";

@@ -183,3 +183,31 @@ pub fn run(data_dir: &Path, arguments: Arguments) -> Result<ExitCode> {
     println!("not validated on any film by this import: read MODEL_CARD.md, then set [analyze] model");
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_calibration_file_is_read_and_its_mistakes_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("calibration.toml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            calibration(&path).map_err(|e| format!("{e:#}"))
+        };
+        let platt = read("[calibration]\nkind = \"platt\"\na = [1.5]\nb = [-0.5]\n").unwrap();
+        assert_eq!(platt, Calibration::Platt { a: vec![1.5], b: vec![-0.5] });
+        let isotonic = read("[calibration]\nkind = \"isotonic\"\ntables = [[[0.0, 0.1], [1.0, 0.9]], []]\n").unwrap();
+        assert!(matches!(isotonic, Calibration::Isotonic { tables } if tables.len() == 2));
+        let error = read("[calibration]\nkind = \"guess\"\n").unwrap_err();
+        assert!(error.contains("--calibration") && error.contains("guess"), "{error}");
+    }
+
+    #[test]
+    fn ages_are_two_numbers() {
+        assert_eq!(ages("18-99"), Ok((18, 99)));
+        assert!(ages("18").is_err() && ages("a-b").is_err());
+    }
+}
