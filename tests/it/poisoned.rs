@@ -97,6 +97,31 @@ fn the_other_films_of_its_study_are_reported() {
     assert_eq!(reports, 1, "{study:#}");
 }
 
+#[test]
+fn too_many_films_that_never_end_stop_the_process_for_its_supervisor() {
+    let home = Home::new(&[]).set("CENTINELA__ANALYZE__FILM_LIMIT", "1");
+    let spec = collection(9, 480).nth(8).unwrap();
+    let films: Vec<Film> = (0..5)
+        .map(|n| {
+            let mut spec = spec.clone();
+            spec.key = format!("{}-{n}", spec.key);
+            write(home.dir.path(), &spec)
+        })
+        .collect();
+    let (_, failpoint) = poisoned(&home, "hang");
+    let node = home.start_with(&[("CENTINELA_FAILPOINT_FILM", &failpoint)]);
+    for film in &films {
+        must_push(node.dicom, film);
+    }
+    let status = node.wait();
+    assert!(!status.success(), "the node ended with {status}");
+    assert!(home.logs().contains("the analysis engine has stopped"), "{}", home.logs());
+    // The next process takes the work up, and a film that was well by then is read.
+    let node = home.start();
+    let study = node.settled(&films[0].study, 1);
+    assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
+}
+
 /// Changes a weights file, given its path and bytes.
 type Spoil = fn(&Path, Vec<u8>);
 
