@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 /// A file longer than the largest film that is analysed, with room for its header, is not loaded.
 const MOST_BYTES: i64 = 2 * MAX_PIXELS as i64 + START as i64;
 
+/// Milliseconds after which a report looks again whether the films of its study are done with.
+const WAIT_FOR_FILM: i64 = 1_000;
+
 /// Runs jobs until stopped: one more than there are threads for films, so that reports are built while
 /// films are read.
 ///
@@ -96,10 +99,23 @@ async fn run_job(app: &Arc<App>, job: JobRow) {
 async fn attempt(app: &App, job: &JobRow) -> Result<()> {
     match JobKind::parse(&job.kind) {
         Some(JobKind::Predict) => predict::run(app, job).await,
+        Some(JobKind::Report) if postponed(app, job).await? => Ok(()),
         Some(JobKind::Report) => report::run(app, job).await,
         Some(JobKind::Compare) => compare::run(app, job).await,
         None => bail!("job kind {:?} is unknown to this version", job.kind),
     }
+}
+
+/// A film that fails has attempts of its own. Until they are used up or one succeeds the report of its
+/// study waits: else it would fail with the film, and take the study's other films with it.
+async fn postponed(app: &App, job: &JobRow) -> Result<bool> {
+    let mut tx = app.db.write().await?;
+    if !jobs::awaits_predict(&mut tx, &job.study_uid).await? {
+        return Ok(false);
+    }
+    let done = jobs::postpone(&mut tx, job, app.clock.now() + WAIT_FOR_FILM).await?;
+    tx.commit().await?;
+    Ok(done)
 }
 
 async fn keep_lease(app: Arc<App>, job: JobRow) {

@@ -6,7 +6,7 @@ use crate::app;
 use crate::evaluate::folder::Folder;
 use crate::evaluate::results::{Subject, figures};
 use crate::evaluate::rows::{Wishes, pick};
-use crate::evaluate::scoring::score;
+use crate::evaluate::scoring::{reported, score};
 use crate::evaluate::table::Table;
 use crate::evaluate::{files, text};
 use crate::loaded::LoadedModel;
@@ -67,8 +67,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     let done = tokio::task::spawn_blocking(move || {
         let name = arguments.model.clone().unwrap_or_else(|| config.settings.analyze.model.clone());
         let model = Densenet::from_package(&LoadedModel::package(&name, &config.settings.storage.data_dir)?)?;
-        let labels: Vec<(String, f32)> =
-            model.manifest().labels.iter().map(|l| (l.name.clone(), l.threshold())).collect();
+        let labels = reported(&model);
         let names: Vec<String> = labels.iter().map(|(name, _)| name.clone()).collect();
         let path = &arguments.labels;
         let bytes = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;

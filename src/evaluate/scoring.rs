@@ -22,7 +22,7 @@ const MOST_BYTES: u64 = 2 * MAX_PIXELS + START as u64;
 /// What is known of a scored film.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// Calibrated probability of each label.
+    /// Calibrated probability of each label of [`reported`].
     pub probability: Vec<f64>,
     /// Length of the file in bytes.
     pub bytes: f64,
@@ -32,6 +32,14 @@ pub struct Measured {
 
 /// What came of a film; the error is the reason in plain words.
 pub type Outcome = Result<Measured, String>;
+
+/// The labels that a model reports, with their operating points. Outputs without training have no name
+/// or no operating point, and no score.
+#[must_use]
+pub fn reported(model: &dyn Model) -> Vec<(String, f32)> {
+    let all = model.manifest().labels.iter().map(|label| (label.name.clone(), label.threshold()));
+    all.filter(|(name, threshold)| !name.is_empty() && threshold.is_finite()).collect()
+}
 
 /// Scores all rows; the outcomes are in their order. `heard` is told how many are done.
 ///
@@ -119,8 +127,10 @@ fn film(model: &dyn Model, policy: &GatePolicy, path: &PathBuf) -> Outcome {
     let image = image.map_err(|error| text(&error.reason()))?;
     let prediction = model.predict(&image, 1).map_err(|_| text(&SkipReason::Processing))?;
     let gray = image.gray();
+    let of = |label: &str| prediction.scores.iter().find(|s| s.label == label).map(|s| f64::from(s.probability));
+    let probability: Option<Vec<f64>> = reported(model).iter().map(|(label, _)| of(label)).collect();
     Ok(Measured {
-        probability: prediction.scores.iter().map(|s| f64::from(s.probability)).collect(),
+        probability: probability.ok_or_else(|| text(&SkipReason::Processing))?,
         bytes: bytes.len() as f64,
         grey: gray.iter().map(|&v| f64::from(v)).sum::<f64>() / gray.len() as f64,
     })

@@ -196,6 +196,30 @@ pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
         .bind(now).execute(c).await?.rows_affected()))
 }
 
+/// Whether the scoring of a film of the study has failed and will be tried again.
+///
+/// # Errors
+/// If the database fails.
+pub async fn awaits_predict(tx: &mut Tx, study_uid: &str) -> Result<bool> {
+    let (count,): (i64,) = on!(tx, c => sqlx::query_as(
+        "select count(*) from job where study_uid = $1 and kind = 'predict' and attempts > 0 \
+         and state in ('queued', 'running')")
+        .bind(study_uid).fetch_one(c).await?);
+    Ok(count > 0)
+}
+
+/// Puts a job back into the queue until then, without counting an attempt; false if the lease was lost.
+///
+/// # Errors
+/// If the database fails.
+pub async fn postpone(tx: &mut Tx, job: &JobRow, until: UnixMs) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update job set state = 'queued', run_at = $3, lease_until = null \
+         where id = $1 and worker = $2 and interruptions = $4 and state = 'running'")
+        .bind(&job.id).bind(&job.worker).bind(until).bind(job.interruptions).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
 /// Gives dead jobs of a study a fresh set of attempts; returns how many.
 ///
 /// # Errors

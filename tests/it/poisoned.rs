@@ -1,7 +1,7 @@
 //! Films on which the analysis panics or never ends: their study fails with a reason, all others are
 //! analysed meanwhile, and the process lives. Weights that are not the package's own: no start.
 
-use crate::harness::films::{Film, studies, write};
+use crate::harness::films::{Film, fixture, studies, write};
 use crate::harness::modality::must_push;
 use crate::harness::node::{Home, Node};
 use crate::harness::until;
@@ -75,6 +75,51 @@ fn a_film_that_never_ends_is_given_up_and_fails_its_study_alone() {
     assert_eq!(film["sop_instance"], bad.sop.as_str());
     // A stuck thread does not hold up the end of the process.
     node.stop();
+}
+
+#[test]
+fn the_other_films_of_its_study_are_reported() {
+    let home = Home::new(&[]).set("CENTINELA__ANALYZE__FILM_LIMIT", "2");
+    let (good, bad) = (fixture("pa_ap_1_pa"), fixture("pa_ap_2_ap"));
+    assert_eq!(good.study, bad.study);
+    // The landscape one of the two.
+    let node = home.start_with(&[("CENTINELA_FAILPOINT_FILM", "hang:240x200")]);
+    for film in [&good, &bad] {
+        must_push(node.dicom, film);
+    }
+    let study = node.settled(&good.study, 1);
+    assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
+    let films = study["instances"].as_array().unwrap();
+    let reason =
+        |film: &Film| films.iter().find(|i| i["sop_instance"] == film.sop.as_str()).unwrap()["reason"]["code"].clone();
+    assert_eq!((reason(&good), reason(&bad)), (Value::Null, "processing".into()), "{study:#}");
+    let reports = study["results"].as_array().unwrap().iter().filter(|r| r["kind"] == "sr").count();
+    assert_eq!(reports, 1, "{study:#}");
+}
+
+#[test]
+fn too_many_films_that_never_end_stop_the_process_for_its_supervisor() {
+    let home = Home::new(&[]).set("CENTINELA__ANALYZE__FILM_LIMIT", "1");
+    let spec = collection(9, 480).nth(8).unwrap();
+    let films: Vec<Film> = (0..5)
+        .map(|n| {
+            let mut spec = spec.clone();
+            spec.key = format!("{}-{n}", spec.key);
+            write(home.dir.path(), &spec)
+        })
+        .collect();
+    let (_, failpoint) = poisoned(&home, "hang");
+    let node = home.start_with(&[("CENTINELA_FAILPOINT_FILM", &failpoint)]);
+    for film in &films {
+        must_push(node.dicom, film);
+    }
+    let status = node.wait();
+    assert!(!status.success(), "the node ended with {status}");
+    assert!(home.logs().contains("the analysis engine has stopped"), "{}", home.logs());
+    // The next process takes the work up, and a film that was well by then is read.
+    let node = home.start();
+    let study = node.settled(&films[0].study, 1);
+    assert_eq!(study["study"]["state"], "analyzed", "{study:#}");
 }
 
 /// Changes a weights file, given its path and bytes.

@@ -20,6 +20,7 @@ async fn contract(db: &Db) {
     writers_stand_in_line(db).await;
     eight_workers_never_share_a_job(db).await;
     a_lost_lease_is_fenced(db).await;
+    a_report_waits_for_a_film_that_is_tried_again(db).await;
     a_delivery_is_scheduled_once(db).await;
     crate::retention::contract(db).await;
     a_promise_is_taken_back_with_its_film(db).await;
@@ -131,6 +132,33 @@ async fn a_lost_lease_is_fenced(db: &Db) {
     assert!(!jobs::finish(&mut tx, &first, 1_200).await.unwrap(), "the late worker is told no");
     assert!(jobs::finish(&mut tx, &second, 1_200).await.unwrap());
     tx.commit().await.unwrap();
+}
+
+async fn a_report_waits_for_a_film_that_is_tried_again(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    let film = NewJob { kind: JobKind::Predict, subject: "7.7.1", study_uid: "7.7", revision: 1, priority: 1 };
+    let report = NewJob { kind: JobKind::Report, subject: "7.7", study_uid: "7.7", revision: 1, priority: 2 };
+    jobs::enqueue_all(&mut tx, &[film, report], 100).await.unwrap();
+    let report = jobs::claim(&mut tx, "a", 100, 1_000).await.unwrap().unwrap();
+    let film = jobs::claim(&mut tx, "b", 100, 1_000).await.unwrap().unwrap();
+    assert_eq!((report.kind.as_str(), film.kind.as_str()), ("report", "predict"));
+    assert!(!jobs::awaits_predict(&mut tx, "7.7").await.unwrap(), "nothing has failed yet");
+    jobs::fail(&mut tx, &film, "no", 100).await.unwrap();
+    assert!(jobs::awaits_predict(&mut tx, "7.7").await.unwrap());
+    assert!(!jobs::awaits_predict(&mut tx, "7").await.unwrap(), "another study");
+    assert!(jobs::postpone(&mut tx, &report, 500).await.unwrap());
+    assert!(!jobs::postpone(&mut tx, &report, 600).await.unwrap(), "it is no longer ours");
+    assert!(jobs::claim(&mut tx, "a", 499, 1_000).await.unwrap().is_none());
+    let again = jobs::claim(&mut tx, "a", 500, 1_000).await.unwrap().unwrap();
+    assert_eq!((again.id.as_str(), again.attempts, again.interruptions), (report.id.as_str(), 0, 0));
+    assert!(jobs::finish(&mut tx, &again, 600).await.unwrap());
+    for attempt in 2..=3 {
+        let film = jobs::claim(&mut tx, "b", 10_000 * attempt, 1).await.unwrap().unwrap();
+        assert_eq!(film.kind, "predict");
+        jobs::fail(&mut tx, &film, "no", 10_000 * attempt).await.unwrap();
+    }
+    assert!(!jobs::awaits_predict(&mut tx, "7.7").await.unwrap(), "it is dead");
+    drop(tx);
 }
 
 async fn a_delivery_is_scheduled_once(db: &Db) {
