@@ -221,6 +221,11 @@ mod tests {
         Affine::uniform(f64::from(side) / 224.0, half(width), half(height))
     }
 
+    /// As a chain makes it that stretches the whole film to the input.
+    fn stretched(width: u32, height: u32) -> Affine {
+        Affine { scale: f64::from(width) / 224.0, scale_y: f64::from(height) / 224.0, dx: 0.0, dy: 0.0 }
+    }
+
     /// A smooth map without any symmetry.
     fn hilly(seed: u64) -> Map {
         let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -255,6 +260,7 @@ mod tests {
             (2240, 1300, padded),
             (2000, 2500, cropped),
             (3001, 2101, cropped),
+            (1200, 2800, stretched),
         ];
         for (seed, (width, height, chain)) in (0..12).flat_map(|seed| shapes.map(|shape| (seed, shape))) {
             let (map, to_original) = (hilly(seed), chain(width, height));
