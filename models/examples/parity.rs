@@ -13,7 +13,8 @@ use centinela_models::package::Package;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Largest difference of a logit or of a map's value that counts as the same network.
+/// Largest difference of a logit, or of a map's value, that counts as the same network; of a map whose values are
+/// above 1, as a share of the largest.
 const LIMIT: f64 = 1e-4;
 
 struct Cases {
@@ -53,7 +54,8 @@ fn compare(model: &Densenet, cases: &Cases) -> Result<(f64, f64), Box<dyn Error>
         logits = logits.max(worst(&got.concat(), want));
     }
     for (input, want) in cases.input.iter().zip(&cases.maps) {
-        maps = maps.max(worst(&model.maps(input.clone())?.concat(), &want.concat()));
+        let largest = want.iter().flatten().fold(1.0_f64, |most, v| most.max(f64::from(v.abs())));
+        maps = maps.max(worst(&model.maps(input.clone())?.concat(), &want.concat()) / largest);
     }
     Ok((logits, maps))
 }

@@ -206,7 +206,7 @@ def main() -> None:
             largest = write_cases(cases, model, given)
             print(f"{folder.name}: {count} inputs, {real} of them films, max |logit| {largest:.3f}", flush=True)
             for path, (logits, maps) in compare(folder.resolve(), cases).items():
-                print(f"  {path}: max |difference| of logits {logits:.2e}, of maps {maps:.2e}", flush=True)
+                print(f"  {path}: max |difference| of logits {logits:.2e}, of maps (share) {maps:.2e}", flush=True)
                 # Written so that a NaN fails.
                 difference = max(logits, maps, key=lambda d: (d != d, d))
                 worst = worst if difference <= worst else difference

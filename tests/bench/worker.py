@@ -20,7 +20,7 @@ from pathlib import Path
 from receive import free_port
 
 # Films that wait for the model while it is at full load: never none, and few enough to be seen as a short queue.
-LEAST, MORE = 12, 12
+LEAST, MORE = 60, 40
 
 
 class Node:
