@@ -5,6 +5,7 @@
 pub(crate) mod canvas;
 mod copy;
 mod dataset;
+mod downgrade;
 mod gsps;
 mod modules;
 mod notice;
@@ -23,6 +24,7 @@ use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+pub use downgrade::{DowngradeError, SrClass, downgrade};
 pub use notice::{Language, UnknownLanguage};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).

@@ -3,6 +3,7 @@
 
 use super::copy::Copier;
 use super::dataset::{Dataset, encode};
+use super::downgrade::predecessor_item;
 use super::modules::{self, Identity, Stamp};
 use super::sr_content::Item;
 use super::{BuildError, Context, LeftOut, ResultObject, sr_tree};
@@ -46,9 +47,7 @@ pub(super) fn build(
     }
     left_out.extend(copier.left_out());
     if let Some(predecessor) = &context.predecessor {
-        let reference = Dataset::reference(&predecessor.sop_class, &predecessor.sop_instance);
-        let series = BTreeMap::from([(&predecessor.series, vec![reference])]);
-        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![study_references(&context.study, series)]);
+        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![predecessor_item(&context.study, predecessor)]);
     }
     let equipment = equipment(images, left_out);
     if !equipment.is_empty() {
@@ -159,7 +158,7 @@ fn evidence(content: &Item, images: &[&StudyImage]) -> Vec<Dataset> {
 }
 
 /// One item of the Hierarchical SOP Instance Reference macro (PS3.3 C.17.2.1).
-fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
+pub(super) fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
     let series = series.into_iter().map(|(uid, references)| {
         let mut item = Dataset::new();
         item.uid(tags::SERIES_INSTANCE_UID, uid).items(tags::REFERENCED_SOP_SEQUENCE, references);

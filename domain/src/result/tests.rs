@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common_modules;
+mod downgrade;
 mod gsps;
 mod sc;
 mod sr;
