@@ -24,8 +24,8 @@ use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+pub use crate::language::{Language, UnknownLanguage};
 pub use downgrade::{DowngradeError, SrClass, downgrade};
-pub use notice::{Language, UnknownLanguage};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Context {
     pub node: Node,
     /// The model that the revision was analysed with.
     pub model: ModelRef,
-    /// Digest or name of the threshold set, part of every UID.
+    /// Digest or name of the threshold set and of a site's codes, part of every UID.
     pub threshold_set: String,
     /// Language of the texts.
     pub language: Language,

@@ -59,6 +59,7 @@ pub(super) fn build(
         ds.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, equipment);
     }
     ds.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, evidence(&content, images));
+    ds.coding_schemes(images.iter().flat_map(|image| image.findings()).flat_map(|finding| &finding.code.schemes));
     content.write(&mut ds);
 
     let bytes = encode(context, ResultKind::Sr, &identity.class, &identity.instance, ds)?;

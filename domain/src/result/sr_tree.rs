@@ -46,7 +46,7 @@ pub(super) fn findings_report(context: &Context, images: &[&StudyImage]) -> Item
     let language = context.language;
     let mut measurements = container(Code::dcm("126010", "Imaging Measurements"), None);
     let mut comments = Vec::new();
-    let any_present = images.iter().any(|image| has_present(image));
+    let any_present = images.iter().flat_map(|image| image.findings()).any(|finding| finding.present);
     for (n, image) in images.iter().enumerate() {
         match &image.outcome {
             ImageOutcome::Analyzed { findings, .. } => {
@@ -176,13 +176,6 @@ fn modality(word: &str) -> Option<Code> {
         _ => return None,
     };
     Some(Code::dcm(word, meaning))
-}
-
-fn has_present(image: &StudyImage) -> bool {
-    match &image.outcome {
-        ImageOutcome::Analyzed { findings, .. } => findings.findings.iter().any(|finding| finding.present),
-        ImageOutcome::Skipped(_) => false,
-    }
 }
 
 /// The measurement groups of one film.
