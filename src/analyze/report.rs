@@ -157,6 +157,7 @@ async fn build(
         model: model.reference.clone(),
         threshold_set: model.threshold_set.clone(),
         language: app.language(),
+        negatives: app.config.settings.report.negatives,
         study: Uid::parse(&job.study_uid)?,
         revision: job.revision,
         // Written in the transaction that closed the study: the closing time.
