@@ -100,7 +100,7 @@ fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
         return if told { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
-    [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc]
+    ResultKind::ALL
         .into_iter()
         .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| p.deliver.wants(*kind)))
         .collect()
