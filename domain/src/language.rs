@@ -152,7 +152,7 @@ macro_rules! sections {
 sections! {
     Tag { tag, meaning }
     Notice { full, short }
-    Tracking { finding, not_analyzed }
+    Tracking { finding, of_film, not_analyzed }
     Report { film_not_analyzed, film_failed, partial }
     Layer { findings, notice }
     Picture {

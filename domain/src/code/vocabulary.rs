@@ -236,6 +236,16 @@ impl Vocabulary {
             rows.insert(label.clone(), row);
             new.push(label);
         }
+        for label in &new {
+            for language in Language::ALL {
+                let name = |row: &FindingCode| language.finding_name(row).to_lowercase();
+                let mine = rows.get(label).map(name);
+                if let Some(other) = rows.values().find(|row| row.label != *label && Some(name(row)) == mine) {
+                    let problem = format!("has the name of {:?} ({language}): give one of them its own", other.label);
+                    return Err(VocabularyError::Row { label: label.clone(), problem });
+                }
+            }
+        }
         // Two labels with one code would be one finding to whoever reads the report.
         for label in &new {
             let same = |a: &FindingCode, b: &FindingCode| {

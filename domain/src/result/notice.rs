@@ -40,13 +40,19 @@ impl Language {
         name(self).or_else(|| name(Self::default())).unwrap_or(&code.label)
     }
 
-    /// Tracking Identifier: viewers show it as the only name of a measurement group.
-    pub(super) fn tracking_identifier(self, code: &FindingCode, region: usize) -> String {
-        let name = fill(&self.texts().tracking.finding, &[("name", self.finding_name(code))]);
-        match region {
-            0 => name,
-            n => format!("{name} {}", n + 1),
+    /// Tracking Identifier of a finding's n-th region, or of the finding: viewers show it as the only
+    /// name of a measurement group, and it has to be unique where it is used (PS3.16 annex D,
+    /// 112039). `film` is the film's place in the study where others were analysed too.
+    pub(super) fn tracking_identifier(self, code: &FindingCode, region: usize, film: Option<usize>) -> String {
+        let texts = &self.texts().tracking;
+        let mut identifier = fill(&texts.finding, &[("name", self.finding_name(code))]);
+        if region > 0 {
+            identifier.push_str(&format!(" {}", region + 1));
         }
+        if let Some(number) = film {
+            identifier.push_str(&fill(&texts.of_film, &[("number", &number.to_string())]));
+        }
+        identifier
     }
 
     /// Tracking Identifier of the group of a not-analysed report.

@@ -137,6 +137,7 @@ fn what_a_site_may_not_write_is_named_with_its_remedy() {
         (site("Device", FINDING, ""), "label \"Device\": names.en is missing"),
         (site("Device", FINDING, "names = { en = \"山\" }"), "names must have 1 to 48 Latin-1 characters"),
         (site("Mass", FINDING, "names = { xx = \"x\" }"), "names: the language must be \"en\" or \"es\", not \"xx\""),
+        (site("Device", FINDING, "names = { en = \"hernia\", es = \"x\" }"), "has the name of \"Hernia\" (en)"),
         (site("Mass", FINDING, "").replace("\"us\"", "\" \""), "source is empty"),
         (site("Mass", FINDING, "").replace("\"site\"", "\"sure\""), "confidence = \"sure\""),
         (site("Mass", FINDING, "color = \"red\""), "unknown field `color`"),

@@ -78,6 +78,42 @@ fn a_group_for_each_absent_label_and_each_region() {
 }
 
 #[test]
+fn tracking_identifiers_name_the_finding_and_are_unique_in_the_study() {
+    for films in [1, 2] {
+        let images: Vec<_> =
+            ["a", "b"].iter().take(films).map(|n| analyzed(plain_film(n, PORTRAIT), positive())).collect();
+        let (mut report_names, mut state_names) = (BTreeSet::new(), BTreeSet::new());
+        everywhere(&report(&context(), &images), &mut |item| {
+            let name = items(item, tags::CONCEPT_NAME_CODE_SEQUENCE).first().map(|c| text(c, tags::CODE_VALUE));
+            if name.as_deref() == Some("112039") {
+                assert!(report_names.insert(text(item, tags::TEXT_VALUE)), "{}", text(item, tags::TEXT_VALUE));
+            }
+        });
+        for state in built(&context(), &images, ResultKind::Gsps) {
+            everywhere(&state, &mut |item| {
+                state_names.insert(text(item, tags::TRACKING_ID));
+            });
+        }
+        state_names.remove("");
+        assert_eq!(report_names.len(), 4 * films);
+        assert_eq!(state_names.len(), 2 * films);
+        assert!(state_names.is_subset(&report_names), "{state_names:?}");
+        let name = if films == 1 { "CXR AI Pneumothorax 2" } else { "CXR AI Pneumothorax 2, film 2" };
+        assert!(report_names.contains(name), "{report_names:?}");
+    }
+}
+
+#[test]
+fn a_model_without_labels_gives_a_report_that_nothing_was_judged() {
+    let images = [analyzed(plain_film("a", PORTRAIT), Vec::new())];
+    let object = build(&context(), &images, &[ResultKind::Sr]).unwrap().objects.remove(0);
+    assert!(object.not_analyzed);
+    let tree = dump(&read(&object));
+    assert_eq!(tree.matches("Measurement Group").count(), 1);
+    assert!(tree.contains("(111225, DCM, Not Attempted)"), "{tree}");
+}
+
+#[test]
 fn negatives_are_left_out_where_something_is_present() {
     let omit = Context { negatives: Negatives::Omit, ..context() };
     let positive_film = || analyzed(plain_film("a", PORTRAIT), positive());
