@@ -22,6 +22,7 @@ pub mod merit;
 pub mod phi;
 pub mod plot;
 pub mod prediction;
+pub mod priority;
 pub mod profile;
 pub mod result;
 pub mod scan;
