@@ -7,6 +7,7 @@
 //! [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
 
 pub mod ae;
+pub mod alert;
 pub mod calendar;
 pub mod code;
 pub mod commitment;

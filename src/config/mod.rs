@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are errors, and all problems are told at once.
 
+mod alerts;
 mod check;
 mod classes;
 mod overlay;
@@ -15,6 +16,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+pub use alerts::{Alerts, Webhook};
 pub use peers::{Peer, Peers};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 
@@ -36,6 +38,7 @@ pub struct Settings {
     pub storage: Storage,
     pub analyze: Analyze,
     pub delivery: Delivery,
+    pub alerts: Alerts,
     pub api: Api,
     pub log: Log,
 }
@@ -310,7 +313,8 @@ impl Config {
         if let (Some(settings), Some(dir)) = (settings.as_mut(), &sources.data_dir) {
             settings.storage.data_dir.clone_from(dir);
         }
-        if let Some(settings) = &settings {
+        if let Some(settings) = settings.as_mut() {
+            settings.alerts.load(&mut problems);
             check::settings(settings, &mut problems);
         }
         if let (Some(settings), Some(peers)) = (&settings, &peers) {
