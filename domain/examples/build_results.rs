@@ -1,7 +1,7 @@
 //! Builds result objects from DICOM files and a JSON of scores, without a model or a node.
 //!
 //! `build_results SPEC.json OUT FILE...` writes one file for each object into the folder OUT. The
-//! specification is `{"language", "kinds", "revision", "predecessor", "sr_class", "images"}`, where `images`
+//! specification is `{"language", "negatives", "kinds", "revision", "predecessor", "sr_class", "images"}`, where `images`
 //! gives for each file in turn either `{"scores": [{"label", "probability", "threshold",
 //! "regions"}]}` or `{"skip": "..."}` with a skip reason. Regions are contours in pixels of the film.
 
@@ -12,7 +12,7 @@ use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Context, Language, Node, Predecessor, SrClass, build, downgrade};
+use centinela_domain::result::{Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade};
 use centinela_domain::uid::Uid;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -26,6 +26,8 @@ type Failure = Box<dyn std::error::Error>;
 struct Spec {
     #[serde(default)]
     language: Language,
+    #[serde(default)]
+    negatives: Negatives,
     kinds: Vec<ResultKind>,
     #[serde(default = "one")]
     revision: i64,
@@ -75,6 +77,7 @@ fn main() -> Result<(), Failure> {
         model,
         threshold_set: "default".into(),
         language: spec.language,
+        negatives: spec.negatives,
         study: images[0].source.header.study.clone(),
         revision: spec.revision,
         closed_at: 1_795_485_600_000,

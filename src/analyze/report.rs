@@ -23,7 +23,6 @@ use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeSet;
 
 /// Runs the job.
 ///
@@ -102,8 +101,10 @@ fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
         return if told { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
-    let kinds: BTreeSet<ResultKind> = destinations().flat_map(gets).copied().chain([ResultKind::Sr]).collect();
-    kinds.into_iter().collect()
+    ResultKind::ALL
+        .into_iter()
+        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| gets(p).contains(kind)))
+        .collect()
 }
 
 /// What a destination gets; as long as nobody knows, everything that it may turn out to take.
@@ -161,6 +162,7 @@ async fn build(
         model: model.reference.clone(),
         threshold_set: model.threshold_set.clone(),
         language: app.language(),
+        negatives: app.config.settings.report.negatives,
         study: Uid::parse(&job.study_uid)?,
         revision: job.revision,
         // Written in the transaction that closed the study: the closing time.

@@ -8,7 +8,7 @@ mod overlay;
 pub mod peers;
 mod tls;
 
-use centinela_domain::result::Language;
+use centinela_domain::result::{Language, Negatives};
 use overlay::Layers;
 use serde::Deserialize;
 use std::fmt;
@@ -35,6 +35,7 @@ pub struct Settings {
     pub study: Study,
     pub storage: Storage,
     pub analyze: Analyze,
+    pub report: Report,
     pub delivery: Delivery,
     pub api: Api,
     pub log: Log,
@@ -191,6 +192,14 @@ pub enum Assume {
     Analyze,
     /// Skip it, with that reason.
     Skip,
+}
+
+/// `[report]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Report {
+    pub negatives: Negatives,
 }
 
 /// `[delivery]`

@@ -55,6 +55,17 @@ pub struct Predecessor {
     pub sop_instance: Uid,
 }
 
+/// How a report tells of labels below their operating point (`[report] negatives`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// A measurement group for each, Presence = Absent.
+    #[default]
+    Groups,
+    /// None, as long as any film of the study has a present finding.
+    Omit,
+}
+
 /// What all objects of one revision share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -66,6 +77,8 @@ pub struct Context {
     pub threshold_set: String,
     /// Language of the texts.
     pub language: Language,
+    /// How the report tells of absent labels.
+    pub negatives: Negatives,
     /// Study Instance UID.
     pub study: Uid,
     /// Revision of the study, from 1.

@@ -6,7 +6,7 @@ use super::dataset::{Dataset, encode};
 use super::downgrade::predecessor_item;
 use super::modules::{self, Identity, Stamp};
 use super::sr_content::Item;
-use super::{BuildError, Context, LeftOut, ResultObject, sr_tree};
+use super::{BuildError, Context, LeftOut, Negatives, ResultObject, sr_tree};
 use crate::code::Code;
 use crate::evidence::{ImageOutcome, StudyImage};
 use crate::profile::ResultKind;
@@ -25,7 +25,12 @@ pub(super) fn build(
     let first_analyzed = images.iter().find(analyzed);
     let not_analyzed = first_analyzed.is_none();
     let lead = first_analyzed.or(images.first()).ok_or(BuildError::NoImage)?;
-    let identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    let mut identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    if context.negatives == Negatives::Omit && !not_analyzed {
+        // Other content is another instance; the identity of a report with all groups is older.
+        identity.instance = Uid::derive(&["negatives omitted", identity.instance.as_str()]);
+        identity.series = Uid::derive(&["negatives omitted", identity.series.as_str()]);
+    }
     let content = if not_analyzed {
         let tracking = Uid::derive(&["tracking", identity.instance.as_str()]);
         sr_tree::not_analyzed_report(context, images, tracking)
