@@ -161,6 +161,7 @@ fn write(
         model: model.reference.clone(),
         threshold_set: model.threshold_set.clone(),
         language: config.settings.node.language,
+        negatives: config.settings.report.negatives,
         study: study.clone(),
         revision: 1,
         closed_at: Clock::System.now(),

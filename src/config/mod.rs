@@ -9,7 +9,7 @@ mod overlay;
 pub mod peers;
 mod tls;
 
-use centinela_domain::result::Language;
+use centinela_domain::result::{Language, Negatives};
 use overlay::Layers;
 use serde::Deserialize;
 use std::fmt;
@@ -37,6 +37,7 @@ pub struct Settings {
     pub study: Study,
     pub storage: Storage,
     pub analyze: Analyze,
+    pub report: Report,
     pub delivery: Delivery,
     pub alerts: Alerts,
     pub api: Api,
@@ -194,6 +195,14 @@ pub enum Assume {
     Analyze,
     /// Skip it, with that reason.
     Skip,
+}
+
+/// `[report]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Report {
+    pub negatives: Negatives,
 }
 
 /// `[delivery]`

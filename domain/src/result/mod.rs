@@ -5,6 +5,7 @@
 pub(crate) mod canvas;
 mod copy;
 mod dataset;
+mod downgrade;
 mod gsps;
 mod modules;
 mod notice;
@@ -23,6 +24,7 @@ use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+pub use downgrade::{DowngradeError, SrClass, downgrade};
 pub use notice::{Language, UnknownLanguage};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).
@@ -53,6 +55,17 @@ pub struct Predecessor {
     pub sop_instance: Uid,
 }
 
+/// How a report tells of labels below their operating point (`[report] negatives`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// A measurement group for each, Presence = Absent.
+    #[default]
+    Groups,
+    /// None, as long as any film of the study has a present finding.
+    Omit,
+}
+
 /// What all objects of one revision share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -64,6 +77,8 @@ pub struct Context {
     pub threshold_set: String,
     /// Language of the texts.
     pub language: Language,
+    /// How the report tells of absent labels.
+    pub negatives: Negatives,
     /// Study Instance UID.
     pub study: Uid,
     /// Revision of the study, from 1.

@@ -106,6 +106,12 @@ impl Language {
             (ResultKind::Sc, _) => {
                 self.pick("AI CXR overlay SC (unverified)", "IA RX tórax: imagen anotada SC (sin verificar)")
             }
+            (ResultKind::Kos, _) => {
+                self.pick("AI CXR key films KO (unverified)", "IA RX tórax: placas clave KO (sin verificar)")
+            }
+            (ResultKind::Seg, _) => {
+                self.pick("AI CXR regions SEG (unverified)", "IA RX tórax: regiones SEG (sin verificar)")
+            }
         }
     }
 
@@ -202,7 +208,7 @@ mod tests {
             assert!(language.notice().contains("not for diagnostic use"));
             assert!(language.short_notice().contains("not for diagnostic use"));
             assert!(language.short_notice().chars().count() <= 64);
-            for kind in [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc] {
+            for kind in ResultKind::ALL {
                 assert!(language.series(kind, true).chars().count() <= 64);
                 assert!(language.series(kind, false).contains("erif"));
             }

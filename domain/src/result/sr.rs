@@ -3,9 +3,10 @@
 
 use super::copy::Copier;
 use super::dataset::{Dataset, encode};
+use super::downgrade::predecessor_item;
 use super::modules::{self, Identity, Stamp};
 use super::sr_content::Item;
-use super::{BuildError, Context, LeftOut, ResultObject, sr_tree};
+use super::{BuildError, Context, LeftOut, Negatives, ResultObject, sr_tree};
 use crate::code::Code;
 use crate::evidence::{ImageOutcome, StudyImage};
 use crate::profile::ResultKind;
@@ -24,7 +25,12 @@ pub(super) fn build(
     let first_analyzed = images.iter().find(analyzed);
     let not_analyzed = first_analyzed.is_none();
     let lead = first_analyzed.or(images.first()).ok_or(BuildError::NoImage)?;
-    let identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    let mut identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    if context.negatives == Negatives::Omit && !not_analyzed {
+        // Other content is another instance; the identity of a report with all groups is older.
+        identity.instance = Uid::derive(&["negatives omitted", identity.instance.as_str()]);
+        identity.series = Uid::derive(&["negatives omitted", identity.series.as_str()]);
+    }
     let content = if not_analyzed {
         let tracking = Uid::derive(&["tracking", identity.instance.as_str()]);
         sr_tree::not_analyzed_report(context, images, tracking)
@@ -46,9 +52,7 @@ pub(super) fn build(
     }
     left_out.extend(copier.left_out());
     if let Some(predecessor) = &context.predecessor {
-        let reference = Dataset::reference(&predecessor.sop_class, &predecessor.sop_instance);
-        let series = BTreeMap::from([(&predecessor.series, vec![reference])]);
-        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![study_references(&context.study, series)]);
+        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![predecessor_item(&context.study, predecessor)]);
     }
     let equipment = equipment(images, left_out);
     if !equipment.is_empty() {
@@ -159,7 +163,7 @@ fn evidence(content: &Item, images: &[&StudyImage]) -> Vec<Dataset> {
 }
 
 /// One item of the Hierarchical SOP Instance Reference macro (PS3.3 C.17.2.1).
-fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
+pub(super) fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
     let series = series.into_iter().map(|(uid, references)| {
         let mut item = Dataset::new();
         item.uid(tags::SERIES_INSTANCE_UID, uid).items(tags::REFERENCED_SOP_SEQUENCE, references);

@@ -1,13 +1,13 @@
 //! The content of a report: TID 1500 with 1001/1004, 1410, 1501, 1600 and 4019 (PS3.16 annex A).
 //!
 //! One measurement group for each label of each analysed film, positive or negative, and one for
-//! each region. Films of the study that were not analysed stand with their reason in the image
+//! each region; negative ones can be left out ([`Negatives`]). Films of the study that were not analysed stand with their reason in the image
 //! library and among the Qualitative Evaluations.
 
 use super::copy::Copier;
 use super::sr_content::Relation::{Contains, HasAcqContext, HasConceptMod, HasObsContext, InferredFrom, SelectedFrom};
 use super::sr_content::{Item, Relation, Value};
-use super::{Context, Language};
+use super::{Context, Language, Negatives};
 use crate::code::Code;
 use crate::evidence::{ImageOutcome, SourceImage, StudyImage};
 use crate::finding::{Finding, ImageFindings};
@@ -46,10 +46,11 @@ pub(super) fn findings_report(context: &Context, images: &[&StudyImage]) -> Item
     let language = context.language;
     let mut measurements = container(Code::dcm("126010", "Imaging Measurements"), None);
     let mut comments = Vec::new();
+    let any_present = images.iter().any(|image| has_present(image));
     for (n, image) in images.iter().enumerate() {
         match &image.outcome {
             ImageOutcome::Analyzed { findings, .. } => {
-                measurements.children.extend(groups(context, &image.source, findings));
+                measurements.children.extend(groups(context, &image.source, findings, any_present));
             }
             ImageOutcome::Skipped(reason) => {
                 let comment = text(Contains, comment_name(), &why(language, n, reason));
@@ -177,10 +178,21 @@ fn modality(word: &str) -> Option<Code> {
     Some(Code::dcm(word, meaning))
 }
 
+fn has_present(image: &StudyImage) -> bool {
+    match &image.outcome {
+        ImageOutcome::Analyzed { findings, .. } => findings.findings.iter().any(|finding| finding.present),
+        ImageOutcome::Skipped(_) => false,
+    }
+}
+
 /// The measurement groups of one film.
-fn groups(context: &Context, image: &SourceImage, findings: &ImageFindings) -> Vec<Item> {
+fn groups(context: &Context, image: &SourceImage, findings: &ImageFindings, any_present: bool) -> Vec<Item> {
     let mut groups = Vec::new();
-    for finding in &findings.findings {
+    // Viewers cannot show a report without any group, and one group of our own making would have to
+    // say something of the film as a whole, which a classifier cannot: "Absent" for each label is
+    // all that is known.
+    let omit = context.negatives == Negatives::Omit && any_present;
+    for finding in findings.findings.iter().filter(|finding| finding.present || !omit) {
         if finding.regions.is_empty() {
             let group = group(context, &findings.model, finding, "1501", 0, &finding.tracking);
             groups.push(group.with([source(Contains, image)]));

@@ -78,6 +78,63 @@ fn a_group_for_each_absent_label_and_each_region() {
 }
 
 #[test]
+fn negatives_are_left_out_where_something_is_present() {
+    let omit = Context { negatives: Negatives::Omit, ..context() };
+    let positive_film = || analyzed(plain_film("a", PORTRAIT), positive());
+    let negative_film = || analyzed(plain_film("b", LANDSCAPE), negative());
+    let count = |context: &Context, images: &[StudyImage]| {
+        let tree = dump(&report(context, images));
+        let of = |word: &str| tree.matches(word).count();
+        assert_eq!(of("Measurement Group"), of("(52101004, SCT, Present)") + of("(2667000, SCT, Absent)"));
+        (of("(52101004, SCT, Present)"), of("(2667000, SCT, Absent)"), of("CONTAINS IMAGE (260753009, SCT, Source)"))
+    };
+    assert_eq!(count(&context(), &[positive_film(), negative_film()]), (3, 3, 6));
+    // Both films stay in the library.
+    assert_eq!(count(&omit, &[positive_film(), negative_film()]), (3, 0, 3));
+    // A report needs a group, and no group may speak of the film as a whole.
+    assert_eq!(count(&omit, &[negative_film()]), (0, 2, 3));
+    assert_eq!(count(&context(), &[negative_film()]), (0, 2, 3));
+}
+
+#[test]
+fn another_way_with_negatives_is_another_report() {
+    let images = [analyzed(plain_film("a", PORTRAIT), positive()), skipped(plain_film("b", PORTRAIT), lateral())];
+    let omit = Context { negatives: Negatives::Omit, ..context() };
+    let one = |context: &Context, images: &[StudyImage]| build(context, images, &ALL).unwrap().objects;
+    let (groups, omitted) = (one(&context(), &images), one(&omit, &images));
+    assert_ne!(groups[0].sop_instance, omitted[0].sop_instance);
+    assert_ne!(groups[0].series, omitted[0].series);
+    // Everything else is the same, the not-analysed report included.
+    assert_eq!(groups[1..], omitted[1..]);
+    assert_eq!(one(&context(), &images[1..]), one(&omit, &images[1..]));
+}
+
+#[test]
+fn normality_is_never_claimed() {
+    const NORMAL: [&str; 5] = ["168733007", "17621005", "23875004", "111286", "RID13173"];
+    for scores in [positive(), negative(), Vec::new()] {
+        for (negatives, language) in [
+            (Negatives::Groups, Language::English),
+            (Negatives::Omit, Language::Spanish),
+            (Negatives::Omit, Language::English),
+        ] {
+            let context = Context { negatives, language, ..context() };
+            let images =
+                [analyzed(plain_film("a", PORTRAIT), scores.clone()), skipped(plain_film("b", PORTRAIT), lateral())];
+            for images in [&images[..], &images[1..]] {
+                for object in build(&context, images, &ALL).unwrap().objects {
+                    everywhere(&read(&object), &mut |item| {
+                        assert!(!NORMAL.contains(&text(item, tags::CODE_VALUE).as_str()), "{}", object.kind);
+                        let meaning = text(item, tags::CODE_MEANING).to_lowercase();
+                        assert!(!meaning.contains("normal"), "{meaning}");
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_failed_film_makes_the_report_partial_and_a_refused_one_does_not() {
     for (reason, flag) in [(lateral(), "COMPLETE"), (SkipReason::Decode, "PARTIAL")] {
         let images = [analyzed(plain_film("a", PORTRAIT), negative()), skipped(plain_film("b", PORTRAIT), reason)];
