@@ -10,6 +10,7 @@ mod alerts;
 mod bad_input;
 mod command_line;
 mod commitment;
+mod conformance;
 mod duplicates;
 mod evaluate;
 mod faults;
