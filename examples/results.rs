@@ -32,7 +32,7 @@ fn main() -> Result<()> {
     let spec = centinela_phantom::collection(30, 2500).find(|s| s.pathology.len() == 2 && s.rows > s.columns);
     let mut spec = spec.context("no such film")?;
     (spec.columns, spec.rows) = (2048, 2500);
-    let part10 = centinela_phantom::write_dicom(&spec, &centinela_phantom::film(&spec));
+    let part10 = centinela_phantom::write_dicom(&spec);
     let image = CxrImage::decode(&part10)?;
 
     let names = ["picture", "sr", "gsps", "sc", "sum"];

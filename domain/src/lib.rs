@@ -1,7 +1,7 @@
 //! The pure heart of Centinela: types, state machines, the gate and the builders of result objects.
 //!
 //! Nothing here reads a file, a socket or the clock, so everything here can be tested by values.
-//! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`]), what was received
+//! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`], [`language`]), what was received
 //! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
 //! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
 //! [`deliver`], [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
@@ -20,6 +20,7 @@ pub mod header;
 pub mod implementation;
 pub mod instance;
 pub mod job;
+pub mod language;
 pub mod merit;
 pub mod phi;
 pub mod plot;

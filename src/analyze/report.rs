@@ -12,7 +12,6 @@ use crate::store::jobs::{self, JobRow};
 use crate::store::results::{self, ResultRow};
 use crate::store::{Tx, deliveries, studies};
 use anyhow::{Context as _, Result};
-use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
@@ -151,7 +150,7 @@ async fn build(
         // A film that is cut short still has its header.
         let (start, whole) = app.blobs.start(&row.blob, header::START).await?;
         let (source, _) = header::read_start(&start, whole).context("read the header again")?;
-        images.push(StudyImage { outcome: outcome_of(&source, outcome)?, source });
+        images.push(StudyImage { outcome: outcome_of(app, &source, outcome)?, source });
     }
     let predecessor = {
         let mut tx = app.db.read().await?;
@@ -160,7 +159,7 @@ async fn build(
     let context = Context {
         node: app.node.clone(),
         model: model.reference.clone(),
-        threshold_set: model.threshold_set.clone(),
+        threshold_set: app.config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: app.language(),
         negatives: app.config.settings.report.negatives,
         study: Uid::parse(&job.study_uid)?,
@@ -177,11 +176,11 @@ async fn build(
 ///
 /// # Errors
 /// If a label has no codes.
-fn outcome_of(source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
+fn outcome_of(app: &App, source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
     Ok(match scored {
         Scored::Yes(prediction, picture) => {
-            let findings =
-                ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded())?;
+            let vocabulary = app.config.settings.report.vocabulary();
+            let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, vocabulary)?;
             ImageOutcome::Analyzed { findings, picture }
         }
         Scored::No(reason) => ImageOutcome::Skipped(reason),
