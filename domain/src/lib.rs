@@ -4,12 +4,14 @@
 //! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`], [`language`]), what was received
 //! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
 //! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
-//! [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
+//! [`deliver`], [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
 
 pub mod ae;
+pub mod alert;
 pub mod calendar;
 pub mod code;
 pub mod commitment;
+pub mod deliver;
 pub mod delivery;
 pub mod evidence;
 pub mod finding;
@@ -23,6 +25,7 @@ pub mod merit;
 pub mod phi;
 pub mod plot;
 pub mod prediction;
+pub mod priority;
 pub mod profile;
 pub mod result;
 pub mod scan;

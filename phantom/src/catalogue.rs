@@ -374,6 +374,7 @@ fn dx(key: &str, (rows, columns): (u16, u16)) -> Spec {
         series_description: String::new(),
         body_part: "CHEST".into(),
         bare: false,
+        rich: false,
         numbers: (1, 1),
         fault: None,
     }

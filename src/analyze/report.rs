@@ -16,7 +16,7 @@ use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
-use centinela_domain::profile::{OnSkip, ResultKind};
+use centinela_domain::profile::{OnSkip, Profile, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
 use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
@@ -96,14 +96,19 @@ async fn outcomes(app: &App, model: &LoadedModel, rows: Vec<InstanceRow>) -> Res
 fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
     let destinations = || app.config.peers.destinations();
     if !analyzed {
-        let told = destinations().any(|p| p.deliver.wants(ResultKind::Sr) && hears(p.on_skip, chest));
+        let told = destinations().any(|p| gets(p).contains(&ResultKind::Sr) && hears(p.on_skip, chest));
         return if told { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
     ResultKind::ALL
         .into_iter()
-        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| p.deliver.wants(*kind)))
+        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| gets(p).contains(kind)))
         .collect()
+}
+
+/// What a destination gets; as long as nobody knows, everything that it may turn out to take.
+fn gets(peer: &Peer) -> &[ResultKind] {
+    peer.deliver.kinds().unwrap_or(Profile::Compat.kinds())
 }
 
 const fn hears(on_skip: OnSkip, chest: bool) -> bool {
@@ -115,7 +120,7 @@ const fn hears(on_skip: OnSkip, chest: bool) -> bool {
 }
 
 fn takes(peer: &Peer, row: &ResultRow, chest: bool) -> bool {
-    let kind = peer.deliver.kinds().iter().any(|k| k.as_str() == row.kind);
+    let kind = gets(peer).iter().any(|k| k.as_str() == row.kind);
     kind && (!row.not_analyzed || hears(peer.on_skip, chest))
 }
 
@@ -224,6 +229,8 @@ async fn keep(
         model: serde_json::to_string(&model.reference)?,
         position: i64::try_from(position)?,
         created_at: app.clock.now(),
+        destination: None,
+        derived_from: None,
     })
 }
 

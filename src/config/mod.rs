@@ -2,6 +2,7 @@
 //!
 //! Unknown keys are errors, and all problems are told at once.
 
+mod alerts;
 mod check;
 mod classes;
 mod overlay;
@@ -17,6 +18,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use alerts::{Alerts, Webhook};
 pub use peers::{Peer, Peers};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 
@@ -39,6 +41,7 @@ pub struct Settings {
     pub analyze: Analyze,
     pub report: Report,
     pub delivery: Delivery,
+    pub alerts: Alerts,
     pub api: Api,
     pub log: Log,
 }
@@ -350,6 +353,7 @@ impl Config {
         }
         if let Some(settings) = &mut settings {
             settings.report.read(&mut problems);
+            settings.alerts.load(&mut problems);
             check::settings(settings, &mut problems);
         }
         if let (Some(settings), Some(peers)) = (&settings, &peers) {
