@@ -1,8 +1,8 @@
-//! Properties of result objects, for any findings of any films: what was built is read back as it
-//! was, regions lie inside their image, and report and presentation states hold the same ones.
+//! The rules of reports, for any study received in any transfer syntax and character set: patients
+//! as the sender meant them, exact evidence, unique tracking, one group at least, older classes with
+//! the same regions. `tests/results` holds what all objects share.
 //!
-//! `PROPTEST_CASES` sets how many studies are drawn; the default takes a few seconds. The release
-//! check is `PROPTEST_CASES=100000 cargo test --release -p centinela-domain --test results`.
+//! `PROPTEST_CASES` sets how many studies are drawn; the default takes a few seconds.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -41,10 +41,12 @@ struct Film {
     outcome: Outcome,
 }
 
+/// Label, probability, threshold, contours in thousandths of columns and rows.
+type Score = (String, f32, f32, Vec<Vec<[u16; 2]>>);
+
 #[derive(Debug, Clone)]
 enum Outcome {
-    /// Label, probability, threshold, contours in thousandths of columns and rows.
-    Scores(Vec<(String, f32, f32, Vec<Vec<[u16; 2]>>)>),
+    Scores(Vec<Score>),
     Skip(SkipReason),
 }
 
@@ -69,7 +71,7 @@ fn contour() -> impl Strategy<Value = Vec<[u16; 2]>> {
     prop::collection::vec([place(), place()], 3..60)
 }
 
-fn scores() -> impl Strategy<Value = Vec<(String, f32, f32, Vec<Vec<[u16; 2]>>)>> {
+fn scores() -> impl Strategy<Value = Vec<Score>> {
     let labels: Vec<String> = Vocabulary::embedded().rows().map(|row| row.label.clone()).collect();
     let unit = || prop_oneof![Just(0.0_f32), Just(1.0), 0.0_f32..=1.0];
     subsequence(labels, 0..=18).prop_flat_map(move |labels| {
@@ -333,7 +335,14 @@ fn drawn(ds: &InMemDicomObject) -> Result<Regions, TestCaseError> {
 
 fn check(study: &Study) -> Result<(), TestCaseError> {
     let (context, images) = (context(study), images(study));
-    let kinds: Vec<_> = ResultKind::ALL.into_iter().filter(|kind| *kind != ResultKind::Sc || study.captures).collect();
+    // Masks of large films are no matter of this test.
+    let small = study.films.iter().all(|film| film.columns.max(film.rows) <= 400);
+    let wanted = |kind: &ResultKind| match kind {
+        ResultKind::Sc => study.captures,
+        ResultKind::Seg => small,
+        _ => true,
+    };
+    let kinds: Vec<_> = ResultKind::ALL.into_iter().filter(wanted).collect();
     let built = result::build(&context, &images, &kinds).unwrap();
     if !study.captures {
         prop_assert_eq!(&built, &result::build(&context, &images, &kinds).unwrap());
