@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance demo test check audit parity matrix property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test check audit parity matrix property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -43,6 +43,9 @@ bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 min
 
 conformance: ## write docs/conformance.md anew from its template and the code's tables
 	@CENTINELA_WRITE_DOCS=1 cargo test --quiet --features failpoints --test it conformance
+
+samples:  ## write the sample pack for testing viewers with, and have it judged; some minutes
+	@scripts/samples.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

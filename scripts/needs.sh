@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has the programs that the tests need, or with `bench` those of the benchmarks. Root on Debian or Ubuntu: installs what is missing.
+# Makes sure that this machine has the programs that the tests need, with `bench` those of the benchmarks, with `samples` those that judge the sample pack. Root on Debian or Ubuntu: installs what is missing.
 # Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
 set -euo pipefail
 
@@ -23,6 +23,10 @@ need dciodvfy dicom3tools    # checks objects against the standard's modules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then
     need eatmydata eatmydata # runs a program with fsync switched off
+fi
+if [[ ${1:-} == samples ]]; then
+    need java default-jre-headless # for PixelMed, which judges reports
+    [[ -e /usr/share/java/pixelmed.jar ]] || packages+=(pixelmed-apps)
 fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
