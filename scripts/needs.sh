@@ -20,6 +20,7 @@ need Orthanc orthanc         # a real PACS; the tests start their own, on loopba
 need openssl openssl      # certificates of the TLS tests, and a TLS peer
 need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
+need promtool prometheus     # checks the alert rules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then
     need eatmydata eatmydata # runs a program with fsync switched off
@@ -53,7 +54,7 @@ apt-get update -qq
 "${install[@]}" >/dev/null
 
 # We brought these for their programs: they must not come up as services at the next boot either.
-for service in orthanc postgresql; do
+for service in orthanc postgresql prometheus; do
     if [[ " ${packages[*]} " == *" $service "* ]]; then
         update-rc.d "$service" disable
     fi

@@ -40,11 +40,17 @@ def dsrdump(path):
 
 
 def dcmpschk(path):
-    lines = run("dcmpschk", str(path)).splitlines()
-    # DCMTK 3.6.7 takes every person name outside ASCII, or with component groups, for an error; two of its lines of
-    # progress look like warnings.
-    harmless = ("Type PN", "ISO_IR 192", "W: Testing:", "W: Test passed")
-    return [line for line in lines if re.match(r"(Error|E:|W:)", line) and not any(word in line for word in harmless)]
+    """Its complaints, block by block. DCMTK 3.6.7 takes every person name outside ASCII, or with component groups, for an
+    error; two of its lines of progress look like warnings."""
+    blocks = [[]]
+    for line in run("dcmpschk", str(path)).splitlines():
+        if re.match(r"(E: )?Error", line):
+            blocks.append([])
+        blocks[-1].append(line)
+    real = [block for block in blocks[1:] if not any("Type PN" in line for line in block)]
+    harmless = re.compile(r"W: (Testing:|Test passed|Test failed)|.*ISO_IR 192")
+    warnings_before = [line for line in blocks[0] if re.match(r"[EFW]: ", line) and not harmless.match(line)]
+    return warnings_before + [" ".join(block) for block in real]
 
 
 def highdicom_report(path):
