@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help demo test check audit parity matrix viewers bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -25,6 +25,9 @@ parity:   ## our network against PyTorch, imports against their toolkits; instal
 
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
 	@scripts/matrix.sh
+
+viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 5 minutes
+	@scripts/viewers.sh
 
 bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine
 	@scripts/bench-infer.sh

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has the programs that the tests need, or with `bench` those of the benchmarks. Root on Debian or Ubuntu: installs what is missing.
+# Makes sure that this machine has the programs that the tests need, with `bench` or `viewers` those of the benchmarks or the
+# viewer tests too. Root on Debian or Ubuntu: installs what is missing.
 # Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
 set -euo pipefail
 
@@ -23,6 +24,12 @@ need dciodvfy dicom3tools    # checks objects against the standard's modules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then
     need eatmydata eatmydata # runs a program with fsync switched off
+fi
+if [[ ${1:-} == viewers ]]; then
+    need chromium chromium   # the browser
+    need npm npm             # brings OHIF
+    need dcmp2pgm dcmtk
+    [[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ]] || packages+=(orthanc-dicomweb)
 fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
