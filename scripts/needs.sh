@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has the programs that the tests need, with `bench` those of the benchmarks, with `samples` those that judge the sample pack. Root on Debian or Ubuntu: installs what is missing.
+# Makes sure that this machine has the programs that the tests need; with `bench`, `samples` or `viewers` also those of the
+# benchmarks, of the sample pack's judges or of the viewer tests. Root on Debian or Ubuntu: installs what is missing.
 # Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
 set -euo pipefail
 
@@ -28,6 +29,12 @@ fi
 if [[ ${1:-} == samples ]]; then
     need java default-jre-headless # for PixelMed, which judges reports
     [[ -e /usr/share/java/pixelmed.jar ]] || packages+=(pixelmed-apps)
+fi
+if [[ ${1:-} == viewers ]]; then
+    need chromium chromium   # the browser
+    need npm npm             # brings OHIF
+    need dcmp2pgm dcmtk
+    [[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ]] || packages+=(orthanc-dicomweb)
 fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
