@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance demo test check audit parity matrix property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -32,6 +32,9 @@ property: ## any findings on any film become objects that read back; 100,000 cas
 bench-results: ## CPU time of building SR, GSPS and SC of a large film
 	@scripts/bench-results.sh
 
+viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 5 minutes
+	@scripts/viewers.sh
+
 bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine
 	@scripts/bench-infer.sh
 
@@ -43,6 +46,9 @@ bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 min
 
 conformance: ## write docs/conformance.md anew from its template and the code's tables
 	@CENTINELA_WRITE_DOCS=1 cargo test --quiet --features failpoints --test it conformance
+
+samples:  ## write the sample pack for testing viewers with, and have it judged; some minutes
+	@scripts/samples.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --release --quiet --example results
-"${CARGO_TARGET_DIR:-target}/release/examples/results" "${1:-50}"
+"${CARGO_TARGET_DIR:-target}/release/examples/results" "${1:-20}"

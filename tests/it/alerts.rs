@@ -5,10 +5,11 @@ use crate::harness::films::fixture;
 use crate::harness::modality::must_push;
 use crate::harness::node::{Home, Peer};
 use crate::harness::pacs::Pacs;
-use crate::harness::tools::python;
+use crate::harness::tools::{must, python};
 use crate::harness::web::Web;
 use crate::harness::{until, until_within};
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 
 const SECRET: &str = "a secret that signs the calls";
@@ -132,5 +133,29 @@ fn webhooks_that_would_tell_in_the_clear_or_unsigned_by_mistake_are_refused() {
         "webhook \"missing\": secret_file /nowhere/secret: cannot be read",
     ] {
         assert!(said.contains(words), "{words}: {said}");
+    }
+}
+
+#[test]
+fn the_rules_for_prometheus_hold_and_name_metrics_that_exist() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/prometheus");
+    let rules = folder.join("centinela.rules.yml");
+    must("promtool", &["check", "rules", rules.to_str().unwrap()]);
+    must("promtool", &["test", "rules", folder.join("centinela.rules.test.yml").to_str().unwrap()]);
+
+    let home = Home::new(&[Peer::pacs(9, "research")]);
+    let node = home.start();
+    must_push(node.dicom, &fixture("dx_opacity"));
+    let page = node.ask("GET", "/metrics").body;
+    let text = std::fs::read_to_string(&rules).unwrap();
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|w| w.starts_with("centinela_"));
+    let mut seen = 0;
+    for metric in words {
+        assert!(page.contains(&format!("# TYPE {metric} ")), "{metric} is no metric of the node");
+        seen += 1;
+    }
+    assert!(seen >= 10, "{seen}");
+    for state in ["refused"] {
+        assert!(page.contains(&format!("state=\"{state}\"")), "{state}");
     }
 }
