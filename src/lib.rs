@@ -19,6 +19,7 @@ pub mod evaluate;
 pub mod failpoint;
 pub mod ingest;
 pub mod loaded;
+pub mod probing;
 pub mod queue;
 pub mod retention;
 pub mod store;

@@ -209,6 +209,7 @@ pub struct Report {
 pub struct Delivery {
     pub connect_timeout: u64,
     pub response_timeout: u64,
+    pub probe_every: u64,
 }
 
 /// `[api]`
