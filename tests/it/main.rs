@@ -6,9 +6,11 @@
 
 mod harness;
 
+mod auto_deliver;
 mod bad_input;
 mod command_line;
 mod commitment;
+mod downgrade;
 mod duplicates;
 mod evaluate;
 mod faults;
