@@ -141,7 +141,7 @@ impl Language {
 
     /// The sentence of one film that was not analysed. `number` is its place in the study, from 1.
     pub(super) fn film_not_analyzed(self, number: usize, failed: bool, reason: &str) -> String {
-        let film = self.pick("Film", "Placa");
+        let film = self.film();
         let what = match (failed, self) {
             (false, Self::English) => "not analyzed",
             (false, Self::Spanish) => "no analizada",
@@ -157,6 +157,16 @@ impl Language {
             Self::English => format!("{failed} of {of} films could not be processed"),
             Self::Spanish => format!("no se pudieron procesar {failed} de {of} placas"),
         }
+    }
+
+    /// The description of a key object selection, without the notice.
+    pub(super) fn key_findings(self, findings: &str) -> String {
+        format!("{}: {findings}", self.pick("AI findings", "Hallazgos de IA"))
+    }
+
+    /// One film, with its number behind it.
+    pub(super) const fn film(self) -> &'static str {
+        self.pick("Film", "Placa")
     }
 
     pub(super) const fn no_finding(self) -> &'static str {
