@@ -40,6 +40,30 @@ fn environment_wins_over_file() {
 }
 
 #[test]
+fn a_site_brings_its_own_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("codes.toml");
+    let row = "format = 2\n[[label]]\nlabel = \"Hernia\"\nconfidence = \"site\"\nsource = \"we\"\n\
+               finding = { value = \"84089009\", scheme = \"SCT\", meaning = \"Hiatal hernia\" }\n";
+    let settings = format!("[report]\nfindings = {file:?}\n");
+    std::fs::write(&file, row).unwrap();
+    let config = load(&settings, NODE, &[]).unwrap();
+    let vocabulary = config.settings.report.vocabulary();
+    assert_eq!(vocabulary.get("Hernia").unwrap().finding.value, "84089009");
+    assert_eq!(vocabulary.get("Mass"), Vocabulary::embedded().get("Mass"));
+    assert_eq!(load("", NODE, &[]).unwrap().settings.report.vocabulary(), Vocabulary::embedded());
+
+    std::fs::write(&file, row.replace("84089009", "287272002")).unwrap();
+    let problem = load(&settings, NODE, &[]).unwrap_err().to_string();
+    for part in ["[report] findings", "codes.toml", "label \"Hernia\"", "use (8186001, SCT)"] {
+        assert!(problem.contains(part), "{part} missing in {problem}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let problem = load(&settings, NODE, &[]).unwrap_err().to_string();
+    assert!(problem.contains("codes.toml cannot be read"), "{problem}");
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let problems = load(
         "[study]\nquiet = 3\n[nonsense]\na = 1\n[dicom]\nport = \"x\"\nassociations = 0\n[storage]\nkeep_days = -1\n",

@@ -114,7 +114,7 @@ fn description(context: &Context, films: &[KeyFilm<'_>], of: usize) -> String {
     };
     let films = films.iter().map(|film| match of {
         1 => present(film),
-        _ => format!("{} {}: {}", language.film(), film.number, present(film)),
+        _ => language.key_findings_of_film(film.number, &present(film)),
     });
     format!("{}. {}.", language.key_findings(&films.collect::<Vec<_>>().join("; ")), language.notice())
 }

@@ -21,7 +21,7 @@ pub(super) fn build(
     images: &[&StudyImage],
     left_out: &mut BTreeSet<LeftOut>,
 ) -> Result<ResultObject, BuildError> {
-    let analyzed = |image: &&&StudyImage| matches!(image.outcome, ImageOutcome::Analyzed { .. });
+    let analyzed = |image: &&&StudyImage| image.findings().next().is_some();
     let first_analyzed = images.iter().find(analyzed);
     let not_analyzed = first_analyzed.is_none();
     let lead = first_analyzed.or(images.first()).ok_or(BuildError::NoImage)?;
@@ -44,6 +44,7 @@ pub(super) fn build(
     ds.empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, VR::SQ);
     completion(&mut ds, context, images);
     ds.text(tags::PRELIMINARY_FLAG, VR::CS, "PRELIMINARY").text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
+    ds.uid(tags::DEVICE_UID, &context.node.device);
     let procedure = Code::sct("399208008", "Plain X-ray of chest");
     ds.code(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, &procedure);
     let requests = requests(context, &mut copier);
@@ -59,6 +60,7 @@ pub(super) fn build(
         ds.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, equipment);
     }
     ds.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, evidence(&content, images));
+    ds.coding_schemes(images.iter().flat_map(|image| image.findings()).flat_map(|finding| &finding.code.schemes));
     content.write(&mut ds);
 
     let bytes = encode(context, ResultKind::Sr, &identity.class, &identity.instance, ds)?;
