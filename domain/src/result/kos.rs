@@ -29,9 +29,11 @@ pub(super) fn build(
     left_out: &mut BTreeSet<LeftOut>,
 ) -> Result<Option<ResultObject>, BuildError> {
     let films: Vec<KeyFilm<'_>> = images.iter().enumerate().filter_map(|(n, image)| key_film(n + 1, image)).collect();
-    let Some(lead) = films.first() else { return Ok(None) };
+    // Patient and study as in the report: from the first film that was judged, key or not.
+    let lead = images.iter().find(|image| image.findings().next().is_some()).filter(|_| !films.is_empty());
+    let Some(lead) = lead else { return Ok(None) };
     let identity = Identity::derive(context, images, ResultKind::Kos, None, false);
-    let mut copier = Copier::new(lead.source);
+    let mut copier = Copier::new(&lead.source);
     let stamp = Stamp::new(context, &mut copier);
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);
     ds.empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, VR::SQ);

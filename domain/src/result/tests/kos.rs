@@ -70,8 +70,8 @@ fn the_description_names_the_findings_in_the_language_of_the_texts() {
     let described = |language, images: &[StudyImage]| {
         let ds = built(&Context { language, ..context() }, images, ResultKind::Kos).remove(0);
         let content = items(&ds, tags::CONTENT_SEQUENCE).iter();
-        let texts = content.filter(|item| text(item, tags::VALUE_TYPE) == "TEXT");
-        text(texts.last().unwrap(), tags::TEXT_VALUE)
+        let mut texts = content.filter(|item| text(item, tags::VALUE_TYPE) == "TEXT");
+        text(texts.next_back().unwrap(), tags::TEXT_VALUE)
     };
     assert_eq!(
         described(Language::English, &study()),
