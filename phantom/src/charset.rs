@@ -9,6 +9,8 @@ impl Charset {
             Self::Ascii => None,
             Self::Latin1 => Some("ISO_IR 100"),
             Self::Japanese => Some("\\ISO 2022 IR 87"),
+            Self::Korean => Some("\\ISO 2022 IR 149"),
+            Self::Gb18030 => Some("GB18030"),
             Self::Utf8 => Some("ISO_IR 192"),
         }
     }
@@ -20,6 +22,8 @@ impl Charset {
             Self::Ascii => narrow(text, 0x7f),
             Self::Latin1 => narrow(text, 0xff),
             Self::Japanese => japanese(text),
+            Self::Korean => korean(text),
+            Self::Gb18030 => gb18030(text),
         }
     }
 }
@@ -34,7 +38,7 @@ fn japanese(text: &str) -> Vec<u8> {
     let mut out = Vec::new();
     let mut wide = false;
     for c in text.chars() {
-        let code = JIS.iter().find(|(known, _)| *known == c).map(|(_, code)| *code);
+        let code = code_of(&JIS, c);
         if code.is_some() != wide {
             out.extend_from_slice(if wide { b"\x1b(B" } else { b"\x1b$B" });
             wide = !wide;
@@ -50,8 +54,72 @@ fn japanese(text: &str) -> Vec<u8> {
     out
 }
 
-/// The characters that the Japanese fixtures use, with their JIS X 0208 codes.
-const JIS: [(char, u16); 14] = [
+/// KS X 1001 in G1 by `ESC $ ) C`, said again after each delimiter (PS3.5 section 6.1.2.5.3); ASCII stays in G0.
+fn korean(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut designated = false;
+    for c in text.chars() {
+        let Some(code) = code_of(&KS, c) else {
+            designated &= !matches!(c, '^' | '=' | '\\' | '\n');
+            out.extend(narrow(c.encode_utf8(&mut [0; 4]), 0x7f));
+            continue;
+        };
+        if !designated {
+            out.extend_from_slice(b"\x1b$)C");
+            designated = true;
+        }
+        out.extend_from_slice(&code.to_be_bytes());
+    }
+    out
+}
+
+/// GB18030 has no escapes: two bytes with the high bit in the first.
+fn gb18030(text: &str) -> Vec<u8> {
+    let bytes = |c: char| match code_of(&GB, c) {
+        Some(code) => code.to_be_bytes().to_vec(),
+        None => narrow(c.encode_utf8(&mut [0; 4]), 0x7f),
+    };
+    text.chars().flat_map(bytes).collect()
+}
+
+fn code_of(table: &[(char, u16)], c: char) -> Option<u16> {
+    table.iter().find(|(known, _)| *known == c).map(|(_, code)| *code)
+}
+
+/// The characters that the Korean films use, with their KS X 1001 codes in G1.
+const KS: [(char, u16); 13] = [
+    ('洪', 0xfbf3),
+    ('吉', 0xd1ce),
+    ('洞', 0xd4d7),
+    ('홍', 0xc8ab),
+    ('길', 0xb1e6),
+    ('동', 0xb5bf),
+    ('흉', 0xc8e4),
+    ('부', 0xbace),
+    ('정', 0xc1a4),
+    ('면', 0xb8e9),
+    ('김', 0xb1e8),
+    ('선', 0xbcb1),
+    ('생', 0xbbfd),
+];
+
+/// The characters that the Chinese films use, with their GB18030 codes.
+const GB: [(char, u16); 9] = [
+    ('王', 0xcdf5),
+    ('小', 0xd0a1),
+    ('东', 0xb6ab),
+    ('胸', 0xd0d8),
+    ('部', 0xb2bf),
+    ('正', 0xd5fd),
+    ('位', 0xcebb),
+    ('张', 0xd5c5),
+    ('生', 0xc9fa),
+];
+
+/// The characters that the Japanese films use, with their JIS X 0208 codes.
+const JIS: [(char, u16); 16] = [
+    ('先', 0x4068),
+    ('生', 0x4038),
     ('山', 0x3b33),
     ('田', 0x4544),
     ('太', 0x4240),
@@ -77,6 +145,15 @@ mod tests {
         // PS3.5 annex H.3.2, example 2.
         let want = b"Yamada^Tarou=\x1b$B;3ED\x1b(B^\x1b$BB@O:\x1b(B=\x1b$B$d$^$@\x1b(B^\x1b$B$?$m$&\x1b(B";
         assert_eq!(Charset::Japanese.encode("Yamada^Tarou=山田^太郎=やまだ^たろう"), want);
+    }
+
+    #[test]
+    fn the_korean_and_chinese_examples_come_out_byte_for_byte() {
+        // PS3.5 annexes I.2 and J.3.
+        let want = b"Hong^Gildong=\x1b$)C\xfb\xf3^\x1b$)C\xd1\xce\xd4\xd7=\x1b$)C\xc8\xab^\x1b$)C\xb1\xe6\xb5\xbf";
+        assert_eq!(Charset::Korean.encode("Hong^Gildong=洪^吉洞=홍^길동"), want);
+        let want = b"Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab";
+        assert_eq!(Charset::Gb18030.encode("Wang^XiaoDong=王^小东"), want);
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn one(index: u32, long_side: u16) -> Spec {
         series_description: String::new(),
         body_part: "CHEST".into(),
         bare: false,
+        rich: false,
         numbers: (1, 1),
         fault: None,
         key,
@@ -63,13 +64,14 @@ fn disease(index: u32) -> Vec<Pathology> {
     }
 }
 
+/// The names of the list up to the animal's.
+const PEOPLE: u32 = 16;
+
 /// Names repeat, identifiers do not.
 fn patient(index: u32) -> Patient {
-    // The last name of the list is an animal's.
-    let people = crate::PATIENT_NAMES.len() as u32 - 1;
     let age = 20 + index * 13 % 70;
     let sex = if index.is_multiple_of(2) { "F" } else { "M" };
     let birth = format!("{}0{}15", 2025 - age, 1 + index % 9);
-    let named = person((index % people) as usize, &birth, sex, &format!("{age:03}Y"));
+    let named = person((index % PEOPLE) as usize, &birth, sex, &format!("{age:03}Y"));
     Patient { id: format!("PHC-{index:06}"), ..named }
 }

@@ -8,13 +8,23 @@ use crate::spec::{Charset, Fault, Kind, Photometric, Spec, View, Voi};
 /// The DICOM file of a film: Part 10, uncompressed.
 #[must_use]
 pub fn write_dicom(spec: &Spec) -> Vec<u8> {
+    write_dicom_with(spec, &film(spec))
+}
+
+/// As [`write_dicom`], with a picture that was made before, for many headers around one picture. The picture
+/// must have been made for the same size, bits, sense and display mapping.
+#[must_use]
+pub fn write_dicom_with(spec: &Spec, film: &Film) -> Vec<u8> {
     let mut data = DataSet::new(spec.charset);
     patient(&mut data, spec);
     study(&mut data, spec);
     series(&mut data, spec);
     equipment(&mut data, spec);
     image(&mut data, spec);
-    pixels(&mut data, spec, &film(spec));
+    pixels(&mut data, spec, film);
+    if spec.rich {
+        rich(&mut data, spec);
+    }
     if spec.kind == Kind::DxPresentation || spec.kind == Kind::DxProcessing {
         dx(&mut data, spec);
     }
@@ -80,6 +90,53 @@ fn study(data: &mut DataSet, spec: &Spec) {
     data.text(0x0008_0090, b"PN", "");
     data.text(0x0020_0010, b"SH", optional(spec, "1"));
     data.text(0x0008_1030, b"LO", &study.description);
+}
+
+/// What only some equipment fills, where a result must carry it on.
+fn rich(data: &mut DataSet, spec: &Spec) {
+    let (physician, comment) = match spec.charset {
+        Charset::Ascii => ("Abernathy^Philomena^J", "Fictional patient"),
+        Charset::Latin1 => ("Ferreira^Lourenço", "Paciente ficticia, sin relación con nadie"),
+        Charset::Utf8 => ("Tremblay^Éloïse", "Bệnh nhân hư cấu · fictif"),
+        Charset::Japanese => ("Yamada^Sensei=山田^先生=やまだ", "胸部"),
+        Charset::Korean => ("Kim^Seonsaeng==김^선생", "흉부 정면"),
+        Charset::Gb18030 => ("Zhang^XiaoSheng=张^小生", "胸部正位"),
+    };
+    data.text(0x0008_0090, b"PN", physician);
+    data.text(0x0010_4000, b"LT", comment);
+    data.text(0x0010_0032, b"TM", "0130");
+    data.text(0x0010_1020, b"DS", "1.68");
+    data.text(0x0010_1030, b"DS", "71.5");
+    data.text(0x0008_0201, b"SH", "+0100");
+    data.items(0x0010_0024, vec![issuer(0x0040_0032, 0x0040_0033)]);
+    data.items(0x0008_0051, vec![issuer(0x0040_0032, 0x0040_0033)]);
+    let mut other = DataSet::default();
+    other.text(0x0010_0020, b"LO", "PHX-77");
+    other.text(0x0010_0021, b"LO", "ELSEWHERE");
+    other.cs(0x0010_0022, "TEXT");
+    data.items(0x0010_1002, vec![other]);
+    let mut request = DataSet::default();
+    request.text(0x0008_0050, b"SH", &spec.study.accession);
+    request.text(0x0040_0009, b"SH", "SPS-1");
+    request.text(0x0040_1001, b"SH", "RP-1");
+    data.items(0x0040_0275, vec![request]);
+    let mm = format!("{:.4}", spacing(spec));
+    data.text(0x0028_0030, b"DS", &format!("{mm}\\{mm}"));
+    data.cs(0x0028_1056, "LINEAR");
+    data.cs(0x0018_1600, "RECTANGULAR");
+    for (tag, edge) in
+        [(0x0018_1602, 2), (0x0018_1604, spec.columns - 1), (0x0018_1606, 2), (0x0018_1608, spec.rows - 1)]
+    {
+        data.text(tag, b"IS", &edge.to_string());
+    }
+}
+
+/// Who gave an identifier, by a universal identifier of its own (PS3.3 table 10-18).
+fn issuer(entity: u32, kind: u32) -> DataSet {
+    let mut item = DataSet::default();
+    item.text(entity, b"UT", "2.25.77");
+    item.cs(kind, "ISO");
+    item
 }
 
 fn series(data: &mut DataSet, spec: &Spec) {

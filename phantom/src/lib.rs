@@ -12,6 +12,7 @@ mod catalogue;
 mod charset;
 mod chest;
 mod collection;
+mod covering;
 mod dataset;
 mod film;
 mod header;
@@ -27,8 +28,9 @@ mod vessels;
 
 pub use catalogue::{Fixture, Truth, fixtures};
 pub use collection::collection;
+pub use covering::{Case, CaseFilm, Encoding, Pictures, covering, manifest, product};
 pub use film::{Film, film};
-pub use header::write_dicom;
+pub use header::{write_dicom, write_dicom_with};
 pub use spec::{Charset, Fault, Kind, Marker, Pathology, Patient, Photometric, Side, Spec, Study, Syntax, View, Voi};
 
 /// The patient names in every film that this crate can write, as their DICOM PN text in Unicode.
@@ -52,4 +54,9 @@ pub const PATIENT_NAMES: &[&str] = &[
     "Kowalczyk^Bartosz",
     "Ferreira^Lourenço",
     "Estrella de Mar",
+    "Hong^Gildong=洪^吉洞=홍^길동",
+    "Wang^XiaoDong=王^小东",
+    "Yamada^Sensei=山田^先生=やまだ",
+    "Kim^Seonsaeng==김^선생",
+    "Zhang^XiaoSheng=张^小生",
 ];

@@ -114,6 +114,10 @@ pub enum Charset {
     Latin1,
     /// `\ISO 2022 IR 87` with escape sequences.
     Japanese,
+    /// `\ISO 2022 IR 149` with escape sequences.
+    Korean,
+    /// GB18030.
+    Gb18030,
     /// ISO_IR 192.
     Utf8,
 }
@@ -207,6 +211,9 @@ pub struct Spec {
     pub body_part: String,
     /// Whether optional attributes are present but empty.
     pub bare: bool,
+    /// Whether the attributes are there that only some equipment fills: issuers, other identifiers, size and
+    /// weight, comments, referring physician, request, time zone, pixel spacing, shutter.
+    pub rich: bool,
     /// Series Number and Instance Number.
     pub numbers: (u16, u16),
     /// What is wrong with the file.

@@ -27,7 +27,7 @@ mod network;
 mod pace;
 mod part10;
 mod policy;
-mod preference;
+pub mod preference;
 mod rejection;
 mod remote;
 mod scu;
@@ -50,6 +50,7 @@ pub use rejection::{RefusalCause, Rejection};
 pub use remote::{Remote, RequestError};
 pub use scu::{ProposedContext, Requestor, RequestorOptions};
 pub use spool::Spooled;
+pub use tls::suites;
 pub use tls::{
     AcceptorFiles, Binding, BindingRefusal, Bindings, CertificateName, ClientCertificates, ConnectorFiles,
     CredentialError, PeerCertificate, TlsAcceptor, TlsConnector, TlsRefusal,

@@ -12,12 +12,11 @@ use crate::store::jobs::{self, JobRow};
 use crate::store::results::{self, ResultRow};
 use crate::store::{Tx, deliveries, studies};
 use anyhow::{Context as _, Result};
-use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
-use centinela_domain::profile::{OnSkip, ResultKind};
+use centinela_domain::profile::{OnSkip, Profile, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
 use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
@@ -97,14 +96,19 @@ async fn outcomes(app: &App, model: &LoadedModel, rows: Vec<InstanceRow>) -> Res
 fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
     let destinations = || app.config.peers.destinations();
     if !analyzed {
-        let told = destinations().any(|p| p.deliver.wants(ResultKind::Sr) && hears(p.on_skip, chest));
+        let told = destinations().any(|p| gets(p).contains(&ResultKind::Sr) && hears(p.on_skip, chest));
         return if told { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
-    [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc]
+    ResultKind::ALL
         .into_iter()
-        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| p.deliver.wants(*kind)))
+        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| gets(p).contains(kind)))
         .collect()
+}
+
+/// What a destination gets; as long as nobody knows, everything that it may turn out to take.
+fn gets(peer: &Peer) -> &[ResultKind] {
+    peer.deliver.kinds().unwrap_or(Profile::Compat.kinds())
 }
 
 const fn hears(on_skip: OnSkip, chest: bool) -> bool {
@@ -116,7 +120,7 @@ const fn hears(on_skip: OnSkip, chest: bool) -> bool {
 }
 
 fn takes(peer: &Peer, row: &ResultRow, chest: bool) -> bool {
-    let kind = peer.deliver.kinds().iter().any(|k| k.as_str() == row.kind);
+    let kind = gets(peer).iter().any(|k| k.as_str() == row.kind);
     kind && (!row.not_analyzed || hears(peer.on_skip, chest))
 }
 
@@ -146,7 +150,7 @@ async fn build(
         // A film that is cut short still has its header.
         let (start, whole) = app.blobs.start(&row.blob, header::START).await?;
         let (source, _) = header::read_start(&start, whole).context("read the header again")?;
-        images.push(StudyImage { outcome: outcome_of(&source, outcome)?, source });
+        images.push(StudyImage { outcome: outcome_of(app, &source, outcome)?, source });
     }
     let predecessor = {
         let mut tx = app.db.read().await?;
@@ -155,8 +159,9 @@ async fn build(
     let context = Context {
         node: app.node.clone(),
         model: model.reference.clone(),
-        threshold_set: model.threshold_set.clone(),
+        threshold_set: app.config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: app.language(),
+        negatives: app.config.settings.report.negatives,
         study: Uid::parse(&job.study_uid)?,
         revision: job.revision,
         // Written in the transaction that closed the study: the closing time.
@@ -171,11 +176,11 @@ async fn build(
 ///
 /// # Errors
 /// If a label has no codes.
-fn outcome_of(source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
+fn outcome_of(app: &App, source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
     Ok(match scored {
         Scored::Yes(prediction, picture) => {
-            let findings =
-                ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded())?;
+            let vocabulary = app.config.settings.report.vocabulary();
+            let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, vocabulary)?;
             ImageOutcome::Analyzed { findings, picture }
         }
         Scored::No(reason) => ImageOutcome::Skipped(reason),
@@ -224,6 +229,8 @@ async fn keep(
         model: serde_json::to_string(&model.reference)?,
         position: i64::try_from(position)?,
         created_at: app.clock.now(),
+        destination: None,
+        derived_from: None,
     })
 }
 

@@ -115,7 +115,7 @@ dto! {
         sop_instance: String,
         /// Study revision that it reports.
         revision: i64,
-        /// sr, gsps or sc.
+        /// sr, gsps, sc, kos or seg.
         kind: String,
         /// SOP Class UID.
         sop_class: String,
@@ -135,6 +135,10 @@ dto! {
         model_version: String,
         /// When it was built.
         created_at: Time,
+        /// The destination that it was made for, if not for all.
+        destination: Option<String>,
+        /// SOP Instance UID of the result that it says the same as, in a class that the destination takes.
+        derived_from: Option<String>,
     }
 
     /// A result on its way to a destination.
@@ -422,7 +426,7 @@ dto! {
         port: Option<u16>,
         /// Whether it may push studies to us.
         sends: bool,
-        /// What it receives: full, compat, minimal, research or none.
+        /// What it receives: full, compat, minimal, research, none, auto, or kinds with commas between.
         deliver: String,
         /// When it hears that nothing was analysed: none, chest or all.
         on_skip: String,

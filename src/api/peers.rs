@@ -22,7 +22,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<PeerList>, Problem
         host: peer.host.clone(),
         port: peer.port,
         sends: peer.sends,
-        deliver: word(&peer.deliver),
+        deliver: peer.deliver.to_string(),
         on_skip: word(&peer.on_skip),
         deliveries: counts.remove(&peer.name).unwrap_or_default(),
     });

@@ -1,7 +1,9 @@
 //! Delivery: one loop for each destination, so that a dead one never slows another.
 
 mod encode;
+pub mod folder;
 mod send;
+pub mod stow;
 
 use crate::app::App;
 pub use crate::calling::{remote, requestor_options};

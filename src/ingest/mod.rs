@@ -25,7 +25,7 @@ use centinela_scp::{
     StoreRequest,
 };
 use commit::Committer;
-use error::IngestError;
+pub use error::IngestError;
 use refused::RefusedCalls;
 use space::FreeSpace;
 use std::sync::Arc;

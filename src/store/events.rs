@@ -75,10 +75,14 @@ pub enum EventKind {
     FilmsDeleted,
     /// A deleted or damaged film came again: its bytes are back.
     FilmRestored,
+    /// Something is wrong that a person must look at; about no study.
+    AlertRaised,
+    /// It is over.
+    AlertCleared,
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 33] = [
+pub const ALL: [EventKind; 35] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -112,6 +116,8 @@ pub const ALL: [EventKind; 33] = [
     EventKind::QuarantineKept,
     EventKind::FilmsDeleted,
     EventKind::FilmRestored,
+    EventKind::AlertRaised,
+    EventKind::AlertCleared,
 ];
 
 /// The words of all kinds.
@@ -163,6 +169,8 @@ impl EventKind {
             Self::QuarantineKept => "quarantine_kept",
             Self::FilmsDeleted => "films_deleted",
             Self::FilmRestored => "film_restored",
+            Self::AlertRaised => "alert_raised",
+            Self::AlertCleared => "alert_cleared",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! The only module that names `sqlx`. Both engines run the same SQL text; [`dialect`] holds what
 //! differs. Every function takes a [`Tx`], so that a state and its event are always written together.
 
+pub mod alerts;
 pub mod commitments;
 pub mod deliveries;
 pub mod dialect;

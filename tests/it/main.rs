@@ -6,9 +6,11 @@
 
 mod harness;
 
+mod alerts;
 mod bad_input;
 mod command_line;
 mod commitment;
+mod conformance;
 mod duplicates;
 mod evaluate;
 mod faults;

@@ -1,7 +1,9 @@
 //! Writes the phantom films: the small fixtures with their truth and table, and the large ones.
 
 use anyhow::Context;
-use centinela_phantom::{Fixture, Marker, PATIENT_NAMES, Spec, Truth, collection, fixtures, write_dicom};
+use centinela_phantom::{
+    Case, Fixture, Marker, PATIENT_NAMES, Pictures, Spec, Truth, collection, fixtures, manifest, write_dicom,
+};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -48,6 +50,31 @@ pub fn write_small(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The fixtures of the sample pack.
+const SAMPLES: [&str; 8] = [
+    "cr_portrait_japanese",
+    "cr_portrait_mono1_10_latin1",
+    "dx_landscape_mono1_12",
+    "dx_normal",
+    "dx_portrait_mono2_14",
+    "lateral_only",
+    "pa_ap_1_pa",
+    "pa_ap_2_ap",
+];
+
+/// Writes the films of the sample pack, `NAME.dcm` and `NAME.json` with its known region.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_samples(folder: &Path) -> anyhow::Result<()> {
+    for fixture in fixtures().iter().filter(|fixture| SAMPLES.contains(&fixture.name)) {
+        let film = fixture.enlarged(5).context("a sample that is no film")?;
+        write(&folder.join(format!("{}.dcm", film.name)), &film.bytes())?;
+        write(&folder.join(format!("{}.json", film.name)), json(&film.truth()).as_bytes())?;
+    }
+    Ok(())
+}
+
 /// Writes `count` full-size films on all cores.
 ///
 /// # Errors
@@ -56,6 +83,25 @@ pub fn write_large(folder: &Path, count: u32, long_side: u16) -> anyhow::Result<
     let specs: Vec<_> = collection(count, long_side).collect();
     on_all_cores(&specs, &|spec| write(&folder.join(format!("{}.dcm", spec.key)), &write_dicom(spec)))?;
     eprintln!("{count} films in {}", folder.display());
+    Ok(())
+}
+
+/// Writes the films of cases, `NAME/ROLE.dcm`, and their manifest.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_cases(folder: &Path, cases: &[Case]) -> anyhow::Result<()> {
+    let mut pictures = Pictures::default();
+    let mut count = 0;
+    for case in cases {
+        for (role, film) in case.films().iter().enumerate() {
+            let path = folder.join(case.name()).join(format!("{role}.dcm"));
+            write(&path, &film.bytes(&mut pictures))?;
+            count += 1;
+        }
+    }
+    write(&folder.join("manifest.json"), manifest(cases).as_bytes())?;
+    eprintln!("{} studies with {count} films in {}", cases.len(), folder.display());
     Ok(())
 }
 

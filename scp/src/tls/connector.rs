@@ -82,6 +82,24 @@ impl TlsConnector {
         self.watched.current().expires
     }
 
+    /// What the files make now, for peers that are called by HTTPS.
+    #[must_use]
+    pub fn client_config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.watched.current().config)
+    }
+
+    /// For peers that are never called by TLS: every certificate is refused.
+    #[must_use]
+    pub fn believing_nobody() -> ClientConfig {
+        let nobody = rustls::RootCertStore::empty();
+        ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(VERSIONS)
+            // The provider has suites for both versions.
+            .unwrap_or_else(|error| unreachable!("TLS versions: {error}"))
+            .with_root_certificates(nobody)
+            .with_no_client_auth()
+    }
+
     /// The handshake with `host`, within `within`.
     pub(crate) async fn connect(
         &self,

@@ -39,6 +39,12 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// The cipher suites that we offer and take, best first.
+#[must_use]
+pub fn suites() -> Vec<String> {
+    provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ pub mod running;
 pub mod strace;
 pub mod tls;
 pub mod tools;
+pub mod web;
 
 use std::time::{Duration, Instant};
 
