@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Results in real viewers: a node, Orthanc with DICOMweb, and OHIF in Chromium; then our presentation states, drawn by a
-# reader of their own beside DCMTK's. About five minutes. Arguments go to tests/viewers/run.py: --only STUDY..., --keep
+# reader of their own beside DCMTK's. About three minutes. Arguments go to tests/viewers/run.py: --only STUDY..., --keep
 # (writes the pictures of docs/images again).
 set -euo pipefail
 cd "$(dirname "$0")/.."
