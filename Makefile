@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help demo test check audit parity matrix bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -26,6 +26,15 @@ parity:   ## our network against PyTorch, imports against their toolkits; instal
 matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
 	@scripts/matrix.sh
 
+property: ## any findings on any film become objects that read back; 100,000 cases, PROPTEST_CASES=N for another number
+	@PROPTEST_CASES=$${PROPTEST_CASES:-100000} cargo test --release -p centinela-domain --test results --test reports
+
+bench-results: ## CPU time of building SR, GSPS and SC of a large film
+	@scripts/bench-results.sh
+
+viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 5 minutes
+	@scripts/viewers.sh
+
 bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine
 	@scripts/bench-infer.sh
 
@@ -34,6 +43,12 @@ bench-worker: ## C-STORE times beside the model at full load, and films analysed
 
 bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 minutes, best on a quiet machine
 	@scripts/bench-receive.sh
+
+conformance: ## write docs/conformance.md anew from its template and the code's tables
+	@CENTINELA_WRITE_DOCS=1 cargo test --quiet --features failpoints --test it conformance
+
+samples:  ## write the sample pack for testing viewers with, and have it judged; some minutes
+	@scripts/samples.sh
 
 fixtures: ## write tests/dicom-fixtures again, byte for byte
 	@cargo xtask fixtures

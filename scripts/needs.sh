@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that this machine has the programs that the tests need, or with `bench` those of the benchmarks. Root on Debian or Ubuntu: installs what is missing.
+# Makes sure that this machine has the programs that the tests need; with `bench`, `samples` or `viewers` also those of the
+# benchmarks, of the sample pack's judges or of the viewer tests. Root on Debian or Ubuntu: installs what is missing.
 # Anybody else: prints the command and fails, because a test that quietly skips proves nothing.
 set -euo pipefail
 
@@ -20,9 +21,20 @@ need Orthanc orthanc         # a real PACS; the tests start their own, on loopba
 need openssl openssl      # certificates of the TLS tests, and a TLS peer
 need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
+need promtool prometheus     # checks the alert rules
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then
     need eatmydata eatmydata # runs a program with fsync switched off
+fi
+if [[ ${1:-} == samples ]]; then
+    need java default-jre-headless # for PixelMed, which judges reports
+    [[ -e /usr/share/java/pixelmed.jar ]] || packages+=(pixelmed-apps)
+fi
+if [[ ${1:-} == viewers ]]; then
+    need chromium chromium   # the browser
+    need npm npm             # brings OHIF
+    need dcmp2pgm dcmtk
+    [[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ]] || packages+=(orthanc-dicomweb)
 fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 
@@ -49,7 +61,7 @@ apt-get update -qq
 "${install[@]}" >/dev/null
 
 # We brought these for their programs: they must not come up as services at the next boot either.
-for service in orthanc postgresql; do
+for service in orthanc postgresql prometheus; do
     if [[ " ${packages[*]} " == *" $service "* ]]; then
         update-rc.d "$service" disable
     fi

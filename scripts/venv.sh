@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# scripts/venv.sh [tools|torch]: makes a Python environment from pinned requirements, anew when they change.
+# scripts/venv.sh [tools|torch|viewers]: makes a Python environment from pinned requirements, anew when they change.
 #   tools  .venv         what `make test` and `make check` use
 #   torch  .venv-torch   what `make parity` and the training use; several gigabytes
+#   viewers  .venv-viewers   what `make viewers` uses
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case ${1:-tools} in
     tools) venv=.venv requirements=scripts/requirements.txt ;;
     torch) venv=.venv-torch requirements=models/training/requirements.txt ;;
-    *) echo "usage: scripts/venv.sh [tools|torch]" >&2 && exit 2 ;;
+    viewers) venv=.venv-viewers requirements=tests/viewers/requirements.txt ;;
+    *) echo "usage: scripts/venv.sh [tools|torch|viewers]" >&2 && exit 2 ;;
 esac
 
 stamp=$venv/requirements.sha256

@@ -4,6 +4,7 @@
 //! receives, [`analyze`] reads, [`delivery`] sends, [`api`] shows. The three in the middle never
 //! import each other: they meet only in rows ([`store`]) and bytes ([`blob`]).
 
+pub mod alert;
 pub mod analyze;
 pub mod api;
 pub mod app;
@@ -19,6 +20,8 @@ pub mod evaluate;
 pub mod failpoint;
 pub mod ingest;
 pub mod loaded;
+pub mod outgoing;
+pub mod probing;
 pub mod queue;
 pub mod retention;
 pub mod store;

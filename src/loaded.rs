@@ -2,7 +2,6 @@
 
 use crate::config::{Analyze, Numbers, Settings};
 use anyhow::{Context as _, Result, bail};
-use centinela_domain::code::Vocabulary;
 use centinela_domain::prediction::ModelRef;
 use centinela_models::engine::{Engine, Limits};
 use centinela_models::model::{Densenet, Model};
@@ -56,8 +55,8 @@ impl LoadedModel {
     ///
     /// # Errors
     /// What is wrong with the package, with file and key.
-    pub fn load(package: &Package, settings: &Analyze) -> Result<Self> {
-        let precision = match settings.precision {
+    pub fn load(package: &Package, settings: &Settings) -> Result<Self> {
+        let precision = match settings.analyze.precision {
             Numbers::Single => Precision::Single,
             Numbers::Bf16 => Precision::Bf16,
         };
@@ -65,15 +64,18 @@ impl LoadedModel {
         let population = &model.manifest().population;
         let ages = (population.age_min, population.age_max);
         let (reference, threshold_set) = (model.model_ref(), model.threshold_set());
-        let vocabulary = Vocabulary::embedded();
+        let vocabulary = settings.report.vocabulary();
         let labels: Vec<_> = model.manifest().reported().map(|(_, l)| (l.name.clone(), l.threshold())).collect();
         if let Some((label, _)) = labels.iter().find(|(label, _)| vocabulary.get(label).is_none()) {
-            bail!("model {}: label {label:?} has no row in findings.toml", reference.name);
+            bail!(
+                "model {}: label {label:?} has no codes: add a row for it to the file of [report] findings",
+                reference.name
+            );
         }
         let model: Box<dyn Model> = Box::new(model);
         #[cfg(feature = "failpoints")]
         let model = crate::failpoint::film::spoiled(model)?;
-        Ok(Self { engine: Engine::start(model, limits(settings)), reference, threshold_set, ages, labels })
+        Ok(Self { engine: Engine::start(model, limits(&settings.analyze)), reference, threshold_set, ages, labels })
     }
 
     /// The package that the configuration names, loaded.
@@ -82,7 +84,7 @@ impl LoadedModel {
     /// What is wrong with it, or which places were searched.
     pub fn configured(settings: &Settings) -> Result<Self> {
         let package = Self::package(&settings.analyze.model, &settings.storage.data_dir)?;
-        Self::load(&package, &settings.analyze)
+        Self::load(&package, settings)
     }
 
     /// The package of this name: a folder, a name below `models/` here or in the data directory, or

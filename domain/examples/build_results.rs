@@ -1,7 +1,7 @@
 //! Builds result objects from DICOM files and a JSON of scores, without a model or a node.
 //!
 //! `build_results SPEC.json OUT FILE...` writes one file for each object into the folder OUT. The
-//! specification is `{"language", "kinds", "revision", "predecessor", "images"}`, where `images`
+//! specification is `{"language", "negatives", "kinds", "revision", "predecessor", "sr_class", "images"}`, where `images`
 //! gives for each file in turn either `{"scores": [{"label", "probability", "threshold",
 //! "regions"}]}` or `{"skip": "..."}` with a skip reason. Regions are contours in pixels of the film.
 
@@ -12,7 +12,7 @@ use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Context, Language, Node, Predecessor, build};
+use centinela_domain::result::{Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade};
 use centinela_domain::uid::Uid;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -26,11 +26,16 @@ type Failure = Box<dyn std::error::Error>;
 struct Spec {
     #[serde(default)]
     language: Language,
+    #[serde(default)]
+    negatives: Negatives,
     kinds: Vec<ResultKind>,
     #[serde(default = "one")]
     revision: i64,
     #[serde(default)]
     predecessor: Option<Predecessor>,
+    /// SOP Class UID in which the report is written.
+    #[serde(default)]
+    sr_class: Option<String>,
     images: Vec<Outcome>,
 }
 
@@ -72,12 +77,19 @@ fn main() -> Result<(), Failure> {
         model,
         threshold_set: "default".into(),
         language: spec.language,
+        negatives: spec.negatives,
         study: images[0].source.header.study.clone(),
         revision: spec.revision,
         closed_at: 1_795_485_600_000,
         predecessor: spec.predecessor,
     };
-    let built = build(&context, &images, &spec.kinds)?;
+    let mut built = build(&context, &images, &spec.kinds)?;
+    let sr_class = spec.sr_class.map(|uid| SrClass::of(&uid).ok_or(format!("sr_class: {uid} is no report class")));
+    if let Some(class) = sr_class.transpose()?.filter(|class| *class != SrClass::Comprehensive3d) {
+        for object in built.objects.iter_mut().filter(|o| o.kind == ResultKind::Sr) {
+            *object = downgrade(&object.bytes, class, None)?;
+        }
+    }
     std::fs::create_dir_all(&out)?;
     for (n, object) in built.objects.iter().enumerate() {
         std::fs::write(out.join(format!("{n}-{}.dcm", object.kind)), &object.bytes)?;

@@ -1,6 +1,6 @@
 //! Source images: what every result object must reference and copy from.
 
-use crate::finding::ImageFindings;
+use crate::finding::{Finding, ImageFindings};
 use crate::gate::SkipReason;
 use crate::instance::InstanceHeader;
 use dicom_object::mem::InMemDicomObject;
@@ -60,4 +60,15 @@ pub struct StudyImage {
     pub source: SourceImage,
     /// What became of it.
     pub outcome: ImageOutcome,
+}
+
+impl StudyImage {
+    /// Its findings; none where it was not analysed.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        let findings = match &self.outcome {
+            ImageOutcome::Analyzed { findings, .. } => findings.findings.as_slice(),
+            ImageOutcome::Skipped(_) => &[],
+        };
+        findings.iter()
+    }
 }

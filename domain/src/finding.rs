@@ -41,9 +41,9 @@ pub struct ImageFindings {
     pub findings: Vec<Finding>,
 }
 
-/// The model uses a label that `domain/data/findings.toml` does not have.
+/// The model uses a label that the table of findings does not have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("label {0:?} has no row in findings.toml: add its codes there or rename the label in the manifest")]
+#[error("label {0:?} has no codes: add a row for it to the file of [report] findings, or rename it in the manifest")]
 pub struct UnknownLabel(pub String);
 
 impl ImageFindings {

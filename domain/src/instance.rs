@@ -47,6 +47,9 @@ pub struct InstanceHeader {
     pub manufacturer: Option<String>,
     /// Manufacturer's Model Name (0008,1090).
     pub model_name: Option<String>,
+    /// Manufacturer and model of each item of the Contributing Equipment Sequence (0018,A001).
+    #[serde(default)]
+    pub contributors: Vec<(String, String)>,
     /// Rows (0028,0010).
     pub rows: Option<u32>,
     /// Columns (0028,0011).

@@ -13,9 +13,16 @@ pub enum ResultKind {
     Gsps,
     /// Secondary Capture.
     Sc,
+    /// Key Object Selection.
+    Kos,
+    /// Segmentation.
+    Seg,
 }
 
 impl ResultKind {
+    /// All kinds, in the order in which they are built and delivered.
+    pub const ALL: [Self; 5] = [Self::Sr, Self::Gsps, Self::Sc, Self::Kos, Self::Seg];
+
     /// The word in rows, file names and the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -23,6 +30,8 @@ impl ResultKind {
             Self::Sr => "sr",
             Self::Gsps => "gsps",
             Self::Sc => "sc",
+            Self::Kos => "kos",
+            Self::Seg => "seg",
         }
     }
 }

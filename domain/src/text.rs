@@ -12,7 +12,7 @@ mod iso2022;
 use dicom_core::VR;
 use serde::{Deserialize, Serialize};
 
-pub use charset::Charset;
+pub use charset::{Charset, TERMS};
 
 /// Why decoded texts may differ from what the sender meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

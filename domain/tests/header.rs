@@ -106,6 +106,16 @@ fn the_character_set_counts_wherever_it_stands() {
 }
 
 #[test]
+fn contributing_equipment_is_indexed() {
+    let form = Form::Explicit;
+    let item = |maker: &str| Data::new(form).text(8, 0x70, "LO", maker).text(8, 0x1090, "LO", "Model");
+    let film = film_header(form, "ISO_IR 192", b"Doe").sequence(0x18, 0xA001, &[item("ACME"), Data::new(form)], true);
+    let expected = [("ACME".to_owned(), "Model".to_owned()), (String::new(), String::new())];
+    // Elements out of order are read all the same.
+    assert_eq!(parsed(&film.pixels(64, 64)).contributors, expected);
+}
+
+#[test]
 fn ages() {
     let age = |stated: &str, born: &str, studied: &str| {
         let data = Data::new(Form::Explicit)

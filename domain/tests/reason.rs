@@ -71,3 +71,12 @@ fn every_reason_has_its_own_words_in_both_languages() {
     let age = SkipReason::Age { years: 1, min: 18, max: 120 };
     assert_eq!(age.text(&Language::Spanish), "la edad es 1 año y el modelo está hecho para 18 a 120 años");
 }
+
+#[test]
+fn the_words_of_every_reason() {
+    let words: Vec<String> = every_reason()
+        .iter()
+        .flat_map(|r| [Language::English, Language::Spanish].map(|l| format!("{l} {}: {}", r.code(), r.text(&l))))
+        .collect();
+    insta::assert_snapshot!(words.join("\n"));
+}

@@ -1,6 +1,8 @@
 //! Character sets: every defined term, code extensions, and what happens without a declaration
 //! (PS3.3 C.12.1.1.2; PS3.5 6.1.2 and the examples of annexes H to K).
 
+mod names;
+
 use centinela_domain::text::{Charset, CharsetDoubt, Decoded, TextKind};
 use proptest::prelude::*;
 
@@ -128,6 +130,75 @@ fn nothing_is_guessed_in_silence() {
 fn the_yen_sign_delimits_values_and_is_a_character_in_texts() {
     assert_eq!(decode("ISO_IR 13", b"a\\b~", TextKind::Multiple).text, "a\\b‾");
     assert_eq!(decode("ISO_IR 13", b"a\\b", TextKind::Single).text, "a¥b");
+}
+
+#[test]
+fn names_as_an_independent_encoder_writes_them() {
+    for (charset, bytes, expected) in names::NAMES {
+        name(charset, bytes, expected);
+    }
+    // Every defined term of PS3.3 tables C.12-2 to C.12-5 is there.
+    let declared: Vec<&str> = names::NAMES.iter().flat_map(|(charset, ..)| charset.split('\\')).collect();
+    for number in ["100", "101", "109", "110", "126", "127", "138", "144", "148", "166", "203"] {
+        for prefix in ["ISO_IR ", "ISO 2022 IR "] {
+            let term = format!("{prefix}{number}");
+            assert!(declared.contains(&term.as_str()), "{term}");
+        }
+    }
+    for term in [
+        "ISO_IR 6",
+        "ISO_IR 13",
+        "ISO 2022 IR 6",
+        "ISO 2022 IR 13",
+        "ISO 2022 IR 87",
+        "ISO 2022 IR 159",
+        "ISO 2022 IR 149",
+        "ISO 2022 IR 58",
+        "GB18030",
+        "GBK",
+        "ISO_IR 192",
+        "",
+    ] {
+        assert!(declared.contains(&term), "{term}");
+    }
+}
+
+#[test]
+fn values_and_lines_as_an_independent_encoder_writes_them() {
+    // The right-hand half of each single-byte set, without holes, in one value of several.
+    for (charset, bytes, expected) in [
+        ("ISO_IR 100", b"\xa1\xbf\xd7\xff\\\xe9".as_slice(), "¡¿×ÿ\\é"),
+        ("ISO_IR 144", b"\xa1\xad\xf0\xfd\xff\\\xd0", "Ё\u{ad}№§џ\\а"),
+        ("ISO_IR 126", b"\xa1\xa4\xa5\xaa\xfe\\\xc1", "\u{2018}€₯ͺώ\\Α"),
+        ("ISO_IR 127", b"\xa4\xac\xbb\xbf\xf2\\\xc7", "¤،؛؟\u{652}\\ا"),
+        ("ISO_IR 138", b"\xa2\xaa\xdf\xe0\xfa\\\xe0", "¢×‗את\\א"),
+        ("ISO_IR 166", b"\xa1\xcf\xdf\xe0\xfb\\\xa1", "กฯ฿เ๛\\ก"),
+        ("ISO_IR 13", b"\xa1\xb1\xdf\\\xb1", "｡ｱﾟ\\ｱ"),
+        ("\\ISO 2022 IR 149", b"\x1b$)C\xb0\xa1\\\x1b$)C\xbb\xf3 a", "가\\상 a"),
+        ("\\ISO 2022 IR 87", b"\x1b$B2M\x1b(B\\\x1b$B6u\x1b(B a", "架\\空 a"),
+        ("GB18030", b"\xbc\xd9\\\x819\xee9", "假\\㐀"),
+    ] {
+        let decoded = decode(charset, bytes, TextKind::Multiple);
+        assert_eq!(decoded, Decoded { text: expected.into(), doubt: None }, "{charset}");
+    }
+    // A text keeps its backslash, and a line end is a delimiter too.
+    for (charset, bytes, expected) in [
+        ("\\ISO 2022 IR 149", b"\x1b$)C\xb0\xa1\r\n\x1b$)C\xbb\xf3\\a".as_slice(), "가\r\n상\\a"),
+        ("\\ISO 2022 IR 87", b"\x1b$B2M\x1b(B\r\n\x1b$B6u\x1b(B", "架\r\n空"),
+        ("ISO 2022 IR 100\\ISO 2022 IR 126", b"\xe9\x1b-F\xe1\r\n\xe9\t\xe9", "éα\r\né\té"),
+    ] {
+        let decoded = decode(charset, bytes, TextKind::Single);
+        assert_eq!(decoded, Decoded { text: expected.into(), doubt: None }, "{charset}");
+    }
+}
+
+#[test]
+fn a_first_value_left_empty_is_ascii() {
+    // With or without the empty value, and with the default named: the same text.
+    let bytes = b"Kakuu^Hanako=\x1b$B2M6u\x1b(B^\x1b$B2V;R\x1b(B";
+    for charset in ["\\ISO 2022 IR 87", "ISO 2022 IR 6\\ISO 2022 IR 87", "ISO 2022 IR 87"] {
+        name(charset, bytes, "Kakuu^Hanako=架空^花子");
+    }
 }
 
 proptest! {

@@ -60,6 +60,19 @@ impl Fixture {
         }
     }
 
+    /// The same film so many times as wide and as high, a film of its own; `None` for what is no film.
+    #[must_use]
+    pub fn enlarged(&self, times: u16) -> Option<Self> {
+        let Content::Film(spec) = &self.content else { return None };
+        let mut spec = spec.clone();
+        spec.rows *= times;
+        spec.columns *= times;
+        // Films of one study stay together.
+        let longer = |key: &str| format!("{key}-times-{times}");
+        (spec.key, spec.study.key) = (longer(&spec.key), longer(&spec.study.key));
+        Some(Self { content: Content::Film(spec), ..self.clone() })
+    }
+
     /// The marker's region; empty where there is none.
     #[must_use]
     pub fn truth(&self) -> Vec<Truth> {

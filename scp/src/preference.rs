@@ -7,34 +7,38 @@
 use centinela_domain::uid::Uid;
 
 /// Images, best first. Retired big endian comes behind the lossless ones, yet before loss.
-const IMAGES: [&str; 21] = [
-    "1.2.840.10008.1.2.1",     // Explicit VR Little Endian
-    "1.2.840.10008.1.2",       // Implicit VR Little Endian
-    "1.2.840.10008.1.2.1.99",  // Deflated Explicit VR Little Endian
-    "1.2.840.10008.1.2.4.80",  // JPEG-LS lossless
-    "1.2.840.10008.1.2.4.90",  // JPEG 2000 lossless only
-    "1.2.840.10008.1.2.4.70",  // JPEG lossless, first-order prediction
-    "1.2.840.10008.1.2.4.57",  // JPEG lossless, process 14
-    "1.2.840.10008.1.2.5",     // RLE lossless
-    "1.2.840.10008.1.2.2",     // Explicit VR Big Endian
-    "1.2.840.10008.1.2.4.201", // HTJ2K lossless: kept, not decoded
-    "1.2.840.10008.1.2.4.202", // HTJ2K lossless RPCL
-    "1.2.840.10008.1.2.4.110", // JPEG XL lossless
-    "1.2.840.10008.1.2.8.1",   // Deflated image frame
-    "1.2.840.10008.1.2.4.81",  // JPEG-LS near-lossless
-    "1.2.840.10008.1.2.4.91",  // JPEG 2000
-    "1.2.840.10008.1.2.4.51",  // JPEG extended, 12 bits
-    "1.2.840.10008.1.2.4.50",  // JPEG baseline, 8 bits
-    "1.2.840.10008.1.2.4.203", // HTJ2K
-    "1.2.840.10008.1.2.4.112", // JPEG XL
-    "1.2.840.10008.1.2.4.111", // JPEG XL, recompressed JPEG
-    "1.2.840.10008.1.2.4.93",  // JPEG 2000 part 2
+pub const IMAGES: [(&str, &str); 21] = [
+    ("1.2.840.10008.1.2.1", "Explicit VR Little Endian"),
+    ("1.2.840.10008.1.2", "Implicit VR Little Endian"),
+    ("1.2.840.10008.1.2.1.99", "Deflated Explicit VR Little Endian"),
+    ("1.2.840.10008.1.2.4.80", "JPEG-LS lossless"),
+    ("1.2.840.10008.1.2.4.90", "JPEG 2000 lossless only"),
+    ("1.2.840.10008.1.2.4.70", "JPEG lossless, first-order prediction"),
+    ("1.2.840.10008.1.2.4.57", "JPEG lossless, process 14"),
+    ("1.2.840.10008.1.2.5", "RLE lossless"),
+    ("1.2.840.10008.1.2.2", "Explicit VR Big Endian"),
+    ("1.2.840.10008.1.2.4.201", "HTJ2K lossless"),
+    ("1.2.840.10008.1.2.4.202", "HTJ2K lossless RPCL"),
+    ("1.2.840.10008.1.2.4.110", "JPEG XL lossless"),
+    ("1.2.840.10008.1.2.8.1", "Deflated image frame"),
+    ("1.2.840.10008.1.2.4.81", "JPEG-LS near-lossless"),
+    ("1.2.840.10008.1.2.4.91", "JPEG 2000"),
+    ("1.2.840.10008.1.2.4.51", "JPEG extended, 12 bits"),
+    ("1.2.840.10008.1.2.4.50", "JPEG baseline, 8 bits"),
+    ("1.2.840.10008.1.2.4.203", "HTJ2K"),
+    ("1.2.840.10008.1.2.4.112", "JPEG XL"),
+    ("1.2.840.10008.1.2.4.111", "JPEG XL, recompressed JPEG"),
+    ("1.2.840.10008.1.2.4.93", "JPEG 2000 part 2"),
 ];
 
 /// Objects without pixels: reports, presentation states, documents, Verification. Deflated makes
 /// sense for their long texts, pixel codecs do not.
-const DOCUMENTS: [&str; 4] =
-    ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"];
+pub const DOCUMENTS: [(&str, &str); 4] = [
+    ("1.2.840.10008.1.2.1", "Explicit VR Little Endian"),
+    ("1.2.840.10008.1.2", "Implicit VR Little Endian"),
+    ("1.2.840.10008.1.2.1.99", "Deflated Explicit VR Little Endian"),
+    ("1.2.840.10008.1.2.2", "Explicit VR Big Endian"),
+];
 
 /// Roots of Storage SOP classes without pixels (PS3.4 annex B.5): raw data, presentation states,
 /// waveforms, reports, encapsulated documents.
@@ -49,12 +53,12 @@ const WITHOUT_PIXELS: [&str; 5] = [
 /// The best of `proposed` for this class; `None` if none of them is a UID.
 pub(crate) fn best<'a>(abstract_syntax: &Uid, proposed: impl Iterator<Item = &'a str>) -> Option<Uid> {
     let order = preference(abstract_syntax.as_str());
-    let rank = |uid: &Uid| order.iter().position(|known| *known == uid.as_str()).unwrap_or(order.len());
+    let rank = |uid: &Uid| order.iter().position(|(known, _)| *known == uid.as_str()).unwrap_or(order.len());
     // Of equals, `min_by_key` gives the first: the requestor's order.
     proposed.filter_map(|text| Uid::parse(text).ok()).min_by_key(rank)
 }
 
-fn preference(abstract_syntax: &str) -> &'static [&'static str] {
+fn preference(abstract_syntax: &str) -> &'static [(&'static str, &'static str)] {
     let storage = abstract_syntax.starts_with("1.2.840.10008.5.1.4.1.1.");
     let known_without = WITHOUT_PIXELS.iter().any(|root| {
         abstract_syntax == root.trim_end_matches('.') || (root.ends_with('.') && abstract_syntax.starts_with(root))
@@ -115,6 +119,6 @@ mod tests {
     #[test]
     fn no_syntax_stands_twice() {
         let mut seen = std::collections::HashSet::new();
-        assert!(IMAGES.iter().all(|uid| seen.insert(uid) && Uid::parse(uid).is_ok()));
+        assert!(IMAGES.iter().all(|(uid, _)| seen.insert(uid) && Uid::parse(uid).is_ok()));
     }
 }

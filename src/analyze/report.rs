@@ -3,16 +3,15 @@
 use super::predict::{self, Scored};
 use crate::app::App;
 use crate::blob::{self, hex};
-use crate::config::Peer;
 use crate::failpoint;
 use crate::loaded::LoadedModel;
+use crate::probing::{self, Destination};
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobRow};
 use crate::store::results::{self, ResultRow};
 use crate::store::{Tx, deliveries, studies};
 use anyhow::{Context as _, Result};
-use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
@@ -29,6 +28,13 @@ use sha2::{Digest as _, Sha256};
 /// # Errors
 /// If an attempt failed in a way that another attempt may not.
 pub async fn run(app: &App, job: &JobRow) -> Result<()> {
+    // Again where a destination began to take another kind while the objects were built.
+    while !attempt(app, job).await? {}
+    Ok(())
+}
+
+/// Builds and schedules; false if a kind is missing that somebody wants by now.
+async fn attempt(app: &App, job: &JobRow) -> Result<bool> {
     // One for all of the report, whatever is loaded meanwhile.
     let model = app.model()?;
     let rows = {
@@ -41,7 +47,11 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     let (rows, outcomes) = outcomes(app, &model, rows).await?;
     let analyzed = outcomes.iter().any(|o| matches!(o, Scored::Yes(..)));
     let chest = rows.iter().any(|r| r.chest == Some(true));
-    let kinds = if rows.is_empty() { Vec::new() } else { wanted(app, analyzed, chest) };
+    let destinations = {
+        let mut tx = app.db.read().await?;
+        probing::destinations(&mut tx, &app.config).await?
+    };
+    let kinds = if rows.is_empty() { Vec::new() } else { wanted(&destinations, analyzed, chest) };
     let reasons = if rows.is_empty() { "there is no film".to_owned() } else { reasons(app, &outcomes) };
     // A film that another attempt may score is no reason to call its study unsuitable.
     let failed = outcomes.iter().any(|o| matches!(o, Scored::No(SkipReason::Processing)));
@@ -56,10 +66,14 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    let destinations = probing::destinations(&mut tx, &app.config).await?;
+    if !rows.is_empty() && wanted(&destinations, analyzed, chest).iter().any(|kind| !kinds.contains(kind)) {
+        return Ok(false);
+    }
     for row in &stored {
         results::insert(&mut tx, row).await?;
-        for peer in app.config.peers.destinations().filter(|p| takes(p, row, chest)) {
-            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &peer.name, now).await?;
+        for to in destinations.iter().filter(|to| takes(to, row, chest)) {
+            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, now).await?;
         }
     }
     let state = match (analyzed, failed) {
@@ -76,7 +90,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         failpoint::hit("report.committed");
         app.outbox.ring();
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The outcome of every instance that a report may speak of.
@@ -94,16 +108,15 @@ async fn outcomes(app: &App, model: &LoadedModel, rows: Vec<InstanceRow>) -> Res
 }
 
 /// The kinds that somebody wants; nothing where nothing was analysed and nobody wants to hear of it.
-fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
-    let destinations = || app.config.peers.destinations();
+fn wanted(destinations: &[Destination<'_>], analyzed: bool, chest: bool) -> Vec<ResultKind> {
     if !analyzed {
-        let told = destinations().any(|p| p.deliver.wants(ResultKind::Sr) && hears(p.on_skip, chest));
-        return if told { vec![ResultKind::Sr] } else { Vec::new() };
+        let hears = |to: &Destination<'_>| to.kinds.contains(&ResultKind::Sr) && hears(to.peer.on_skip, chest);
+        return if destinations.iter().any(hears) { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
-    [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc]
+    ResultKind::ALL
         .into_iter()
-        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| p.deliver.wants(*kind)))
+        .filter(|kind| *kind == ResultKind::Sr || destinations.iter().any(|to| to.kinds.contains(kind)))
         .collect()
 }
 
@@ -115,9 +128,9 @@ const fn hears(on_skip: OnSkip, chest: bool) -> bool {
     }
 }
 
-fn takes(peer: &Peer, row: &ResultRow, chest: bool) -> bool {
-    let kind = peer.deliver.kinds().iter().any(|k| k.as_str() == row.kind);
-    kind && (!row.not_analyzed || hears(peer.on_skip, chest))
+fn takes(to: &Destination<'_>, row: &ResultRow, chest: bool) -> bool {
+    let kind = to.kinds.iter().any(|kind| kind.as_str() == row.kind);
+    kind && (!row.not_analyzed || hears(to.peer.on_skip, chest))
 }
 
 fn reasons(app: &App, outcomes: &[Scored]) -> String {
@@ -146,7 +159,7 @@ async fn build(
         // A film that is cut short still has its header.
         let (start, whole) = app.blobs.start(&row.blob, header::START).await?;
         let (source, _) = header::read_start(&start, whole).context("read the header again")?;
-        images.push(StudyImage { outcome: outcome_of(&source, outcome)?, source });
+        images.push(StudyImage { outcome: outcome_of(app, &source, outcome)?, source });
     }
     let predecessor = {
         let mut tx = app.db.read().await?;
@@ -155,8 +168,9 @@ async fn build(
     let context = Context {
         node: app.node.clone(),
         model: model.reference.clone(),
-        threshold_set: model.threshold_set.clone(),
+        threshold_set: app.config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: app.language(),
+        negatives: app.config.settings.report.negatives,
         study: Uid::parse(&job.study_uid)?,
         revision: job.revision,
         // Written in the transaction that closed the study: the closing time.
@@ -171,11 +185,11 @@ async fn build(
 ///
 /// # Errors
 /// If a label has no codes.
-fn outcome_of(source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
+fn outcome_of(app: &App, source: &SourceImage, scored: Scored) -> Result<ImageOutcome> {
     Ok(match scored {
         Scored::Yes(prediction, picture) => {
-            let findings =
-                ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded())?;
+            let vocabulary = app.config.settings.report.vocabulary();
+            let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, vocabulary)?;
             ImageOutcome::Analyzed { findings, picture }
         }
         Scored::No(reason) => ImageOutcome::Skipped(reason),
@@ -224,6 +238,8 @@ async fn keep(
         model: serde_json::to_string(&model.reference)?,
         position: i64::try_from(position)?,
         created_at: app.clock.now(),
+        destination: None,
+        derived_from: None,
     })
 }
 

@@ -1,6 +1,10 @@
 //! The answers, as structs of their own: rows may change without the API, and what is not named
 //! here (names, dates of birth, descriptions, digests of identities) cannot leave by accident.
 
+mod peers;
+
+pub use peers::{PeerList, PeerSummary, ProbeSummary};
+
 use super::schema::dto;
 use super::time::Time;
 use serde_json::Value;
@@ -115,7 +119,7 @@ dto! {
         sop_instance: String,
         /// Study revision that it reports.
         revision: i64,
-        /// sr, gsps or sc.
+        /// sr, gsps, sc, kos or seg.
         kind: String,
         /// SOP Class UID.
         sop_class: String,
@@ -135,6 +139,10 @@ dto! {
         model_version: String,
         /// When it was built.
         created_at: Time,
+        /// The destination that it was made for, if not for all.
+        destination: Option<String>,
+        /// SOP Instance UID of the result that it says the same as, in a class that the destination takes.
+        derived_from: Option<String>,
     }
 
     /// A result on its way to a destination.
@@ -408,34 +416,6 @@ dto! {
     DeliveryList {
         /// The deliveries.
         deliveries: Vec<DeliverySummary>,
-    }
-
-    /// A peer of ae-titles.toml.
-    PeerSummary {
-        /// Our name for it.
-        name: String,
-        /// Its AE title.
-        ae_title: String,
-        /// Host name or address.
-        host: Option<String>,
-        /// DICOM port.
-        port: Option<u16>,
-        /// Whether it may push studies to us.
-        sends: bool,
-        /// What it receives: full, compat, minimal, research or none.
-        deliver: String,
-        /// When it hears that nothing was analysed: none, chest or all.
-        on_skip: String,
-        /// How many deliveries are in each state.
-        deliveries: BTreeMap<String, i64>,
-    }
-
-    /// Who we are and whom we know.
-    PeerList {
-        /// Our own AE title.
-        ae_title: String,
-        /// The peers.
-        peers: Vec<PeerSummary>,
     }
 
     /// An output of a model.

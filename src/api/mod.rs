@@ -4,6 +4,7 @@
 //! the router, the check of query keys and the OpenAPI document are all made from it. Errors are
 //! problem documents (RFC 9457). No answer holds PHI: rows are never serialised, only `dto`.
 
+mod alerts;
 mod auth;
 mod commitments;
 mod deliveries;

@@ -1,5 +1,6 @@
 //! The table of routes: path, method, parameters, answer and problems of each, in one place.
 
+use super::alerts::AlertList;
 use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
     DeliveryList, DeliverySummary, EventList, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage,
@@ -9,7 +10,9 @@ use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
 use super::quarantine::QuarantineList;
 use super::query::{Kind, Param};
 use super::schema::Schema;
-use super::{commitments, deliveries, events, health, instances, jobs, models, openapi, peers, quarantine, studies};
+use super::{
+    alerts, commitments, deliveries, events, health, instances, jobs, models, openapi, peers, quarantine, studies,
+};
 use crate::app::App;
 use crate::store::events::WORDS;
 use axum::handler::Handler;
@@ -78,6 +81,8 @@ const COMMITMENTS: &[Param] = &[
 
 const QUARANTINE: &[Param] = &[LIMIT];
 
+const ALERTS: &[Param] = &[LIMIT];
+
 const EVENTS: &[Param] = &[Param { key: "kind", kind: Kind::Word(&WORDS), help: "Only those of this kind." }, LIMIT];
 
 /// All routes.
@@ -126,6 +131,9 @@ pub fn all() -> Vec<Route> {
         Route::get("/api/v1/events", "What happened, the latest first", events::list)
             .takes(EVENTS)
             .gives::<EventList>(),
+        Route::get("/api/v1/alerts", "What a person must look at, and what was, the latest first", alerts::list)
+            .takes(ALERTS)
+            .gives::<AlertList>(),
         Route::get("/api/v1/peers", "Peers, with what is on its way to each", peers::list).gives::<PeerList>(),
         Route::get("/api/v1/models", "The loaded model", models::list).gives::<ModelList>(),
         Route::post("/api/v1/models/reload", "Read the configured model package again", models::reload)

@@ -62,6 +62,8 @@ impl ResultSummary {
             model: model.name,
             model_version: model.version,
             created_at: Time(row.created_at),
+            destination: row.destination,
+            derived_from: row.derived_from,
         })
     }
 }

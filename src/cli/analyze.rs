@@ -9,7 +9,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::loaded::LoadedModel;
 use anyhow::{Context as _, Result};
-use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::{Decision, SkipReason, gate};
@@ -75,7 +74,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     crate::telemetry::init(&config.settings.log);
     let name = arguments.model.clone().unwrap_or_else(|| config.settings.analyze.model.clone());
     let package = LoadedModel::package(&name, &config.settings.storage.data_dir)?;
-    let model = LoadedModel::load(&package, &config.settings.analyze)?;
+    let model = LoadedModel::load(&package, &config.settings)?;
     std::fs::create_dir_all(&arguments.out).with_context(|| format!("make folder {}", arguments.out.display()))?;
 
     let mut entries = Vec::new();
@@ -136,7 +135,7 @@ async fn look(config: &Config, model: &LoadedModel, source: &SourceImage, bytes:
     }
     Ok(match model.engine.analyze(bytes).await {
         Ok(analyzed) => {
-            let (sop, codes) = (&source.header.sop_instance, Vocabulary::embedded());
+            let (sop, codes) = (&source.header.sop_instance, config.settings.report.vocabulary());
             let findings = ImageFindings::from_prediction(sop, &analyzed.prediction, codes)?;
             ImageOutcome::Analyzed { findings, picture: analyzed.picture }
         }
@@ -159,8 +158,9 @@ fn write(
     let context = Context {
         node: app::node(config, "command-line"),
         model: model.reference.clone(),
-        threshold_set: model.threshold_set.clone(),
+        threshold_set: config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: config.settings.node.language,
+        negatives: config.settings.report.negatives,
         study: study.clone(),
         revision: 1,
         closed_at: Clock::System.now(),

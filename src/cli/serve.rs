@@ -1,6 +1,7 @@
 //! `centinela serve`: boots the node, runs its roles, drains on SIGTERM. Reads like a boot log.
 
 use super::Files;
+use crate::alert;
 use crate::analyze;
 use crate::api;
 use crate::app::App;
@@ -103,6 +104,7 @@ impl Running {
         }
         if has(Role::Delivery) {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
+            roles.spawn(named("alerts", alert::run(Arc::clone(&app), stop.clone())));
         }
         if has(Role::Scp) || has(Role::Worker) {
             let keep_days = app.config.settings.storage.keep_days;
@@ -137,6 +139,8 @@ impl Running {
             }));
             let calls = handler.refused_calls();
             roles.spawn(named("refused calls", ingest::refused::run(Arc::clone(&app), calls, stop.clone())));
+            let heard = handler.calls();
+            roles.spawn(named("calls", ingest::heard::run(Arc::clone(&app), heard, stop.clone())));
             roles.spawn(named("scp", async move {
                 centinela_scp::serve_all(scp, policy, handler, stopped).await.context("DICOM listener")
             }));

@@ -2,19 +2,23 @@
 //!
 //! Unknown keys are errors, and all problems are told at once.
 
+mod alerts;
 mod check;
 mod classes;
 mod overlay;
 pub mod peers;
 mod tls;
 
-use centinela_domain::result::Language;
+use centinela_domain::code::Vocabulary;
+use centinela_domain::result::{Language, Negatives};
 use overlay::Layers;
 use serde::Deserialize;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use alerts::{Alerts, Webhook};
 pub use peers::{Peer, Peers};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 
@@ -35,7 +39,9 @@ pub struct Settings {
     pub study: Study,
     pub storage: Storage,
     pub analyze: Analyze,
+    pub report: Report,
     pub delivery: Delivery,
+    pub alerts: Alerts,
     pub api: Api,
     pub log: Log,
 }
@@ -193,6 +199,41 @@ pub enum Assume {
     Skip,
 }
 
+/// `[report]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
+pub struct Report {
+    pub negatives: Negatives,
+    pub findings: PathBuf,
+    /// What the file says over the program's own table; there once it was checked.
+    #[serde(skip)]
+    site: Option<Arc<Vocabulary>>,
+}
+
+impl Report {
+    /// Codes and names of the labels.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Vocabulary {
+        self.site.as_deref().unwrap_or_else(|| Vocabulary::embedded())
+    }
+
+    /// Reads the site's file, if there is one.
+    fn read(&mut self, problems: &mut Vec<String>) {
+        let name = self.findings.display();
+        if self.findings.as_os_str().is_empty() {
+            return;
+        }
+        match std::fs::read_to_string(&self.findings) {
+            Ok(text) => match Vocabulary::of_site(&text) {
+                Ok(table) => self.site = Some(Arc::new(table)),
+                Err(error) => problems.push(format!("[report] findings: {name}: {error}")),
+            },
+            Err(error) => problems.push(format!("[report] findings: {name} cannot be read: {error}")),
+        }
+    }
+}
+
 /// `[delivery]`
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +241,7 @@ pub enum Assume {
 pub struct Delivery {
     pub connect_timeout: u64,
     pub response_timeout: u64,
+    pub probe_every: u64,
 }
 
 /// `[api]`
@@ -310,7 +352,9 @@ impl Config {
         if let (Some(settings), Some(dir)) = (settings.as_mut(), &sources.data_dir) {
             settings.storage.data_dir.clone_from(dir);
         }
-        if let Some(settings) = &settings {
+        if let Some(settings) = &mut settings {
+            settings.report.read(&mut problems);
+            settings.alerts.load(&mut problems);
             check::settings(settings, &mut problems);
         }
         if let (Some(settings), Some(peers)) = (&settings, &peers) {

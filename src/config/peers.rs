@@ -3,7 +3,8 @@
 use super::classes::classes;
 use super::tls::PeerTls;
 use centinela_domain::ae::AeTitle;
-use centinela_domain::profile::{OnSkip, Profile};
+use centinela_domain::deliver::Deliver;
+use centinela_domain::profile::OnSkip;
 use centinela_domain::uid::Uid;
 use centinela_scp::{Caller, CertificateName, Network};
 use serde::de::Error as _;
@@ -66,7 +67,7 @@ pub struct Peer {
     pub tls: Option<PeerTls>,
     /// What it receives.
     #[serde(default)]
-    pub deliver: Profile,
+    pub deliver: Deliver,
     /// When it hears that nothing was analysed.
     #[serde(default)]
     pub on_skip: OnSkip,
@@ -154,7 +155,7 @@ impl Peers {
                     peer.name
                 ));
             }
-            let receives = peer.deliver != Profile::None;
+            let receives = peer.deliver.is_any();
             if receives && (peer.host.is_none() || peer.port.is_none()) {
                 problems.push(format!("{name}: peer {:?} has deliver, so it needs host and port", peer.name));
             }
@@ -213,7 +214,7 @@ impl Peers {
 
     /// The peers that receive results.
     pub fn destinations(&self) -> impl Iterator<Item = &Peer> {
-        self.peers.iter().filter(|p| p.deliver != Profile::None)
+        self.peers.iter().filter(|p| p.deliver.is_any())
     }
 
     /// The peer with this name.

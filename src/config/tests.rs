@@ -19,6 +19,7 @@ fn embedded_defaults_are_complete() {
     let config = load("", NODE, &[]).unwrap();
     assert_eq!(config.settings.dicom.port, 11112);
     assert_eq!(config.settings.study.quiet_ms(), 5_000);
+    assert_eq!(config.settings.report.negatives, Negatives::Groups);
     assert_eq!(config.settings.api.bind.to_string(), "127.0.0.1");
     assert_eq!(config.settings.dicom.callers, Callers::Listed);
     Peers::parse("example", DEFAULT_PEERS, &mut Vec::new()).unwrap();
@@ -27,7 +28,7 @@ fn embedded_defaults_are_complete() {
 #[test]
 fn environment_wins_over_file() {
     let config = load(
-        "[study]\nquiet_period = 9\n[node]\nlanguage = \"es\"\n",
+        "[study]\nquiet_period = 9\n[node]\nlanguage = \"es\"\n[report]\nnegatives = \"omit\"\n",
         NODE,
         &[("CENTINELA__STUDY__QUIET_PERIOD", "0.5"), ("CENTINELA__ANALYZE__ENABLED", "false"), ("HOME", "/")],
     )
@@ -35,6 +36,31 @@ fn environment_wins_over_file() {
     assert_eq!(config.settings.study.quiet_ms(), 500);
     assert!(!config.settings.analyze.enabled);
     assert_eq!(config.settings.node.language, Language::Spanish);
+    assert_eq!(config.settings.report.negatives, Negatives::Omit);
+}
+
+#[test]
+fn a_site_brings_its_own_codes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("codes.toml");
+    let row = "format = 2\n[[label]]\nlabel = \"Hernia\"\nconfidence = \"site\"\nsource = \"we\"\n\
+               finding = { value = \"84089009\", scheme = \"SCT\", meaning = \"Hiatal hernia\" }\n";
+    let settings = format!("[report]\nfindings = {file:?}\n");
+    std::fs::write(&file, row).unwrap();
+    let config = load(&settings, NODE, &[]).unwrap();
+    let vocabulary = config.settings.report.vocabulary();
+    assert_eq!(vocabulary.get("Hernia").unwrap().finding.value, "84089009");
+    assert_eq!(vocabulary.get("Mass"), Vocabulary::embedded().get("Mass"));
+    assert_eq!(load("", NODE, &[]).unwrap().settings.report.vocabulary(), Vocabulary::embedded());
+
+    std::fs::write(&file, row.replace("84089009", "287272002")).unwrap();
+    let problem = load(&settings, NODE, &[]).unwrap_err().to_string();
+    for part in ["[report] findings", "codes.toml", "label \"Hernia\"", "use (8186001, SCT)"] {
+        assert!(problem.contains(part), "{part} missing in {problem}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let problem = load(&settings, NODE, &[]).unwrap_err().to_string();
+    assert!(problem.contains("codes.toml cannot be read"), "{problem}");
 }
 
 #[test]

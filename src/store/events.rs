@@ -47,6 +47,14 @@ pub enum EventKind {
     DeliveryDelayed,
     /// A destination refused the object.
     DeliveryRefused,
+    /// A report was rewritten in a class that its destination takes.
+    ResultDowngraded,
+    /// The destination does not take this kind after all: nothing is sent.
+    DeliveryWithdrawn,
+    /// A destination was asked what it takes, and gets other kinds from now on.
+    PeerProbed,
+    /// A destination could not be asked what it takes.
+    ProbeFailed,
     /// Somebody asked for another try.
     RetryRequested,
     /// A peer was not let in, or not with all its SOP classes; about no study.
@@ -75,10 +83,14 @@ pub enum EventKind {
     FilmsDeleted,
     /// A deleted or damaged film came again: its bytes are back.
     FilmRestored,
+    /// Something is wrong that a person must look at; about no study.
+    AlertRaised,
+    /// It is over.
+    AlertCleared,
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 33] = [
+pub const ALL: [EventKind; 39] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -98,6 +110,10 @@ pub const ALL: [EventKind; 33] = [
     EventKind::Delivered,
     EventKind::DeliveryDelayed,
     EventKind::DeliveryRefused,
+    EventKind::ResultDowngraded,
+    EventKind::DeliveryWithdrawn,
+    EventKind::PeerProbed,
+    EventKind::ProbeFailed,
     EventKind::RetryRequested,
     EventKind::CallRefused,
     EventKind::CommitmentRequested,
@@ -112,6 +128,8 @@ pub const ALL: [EventKind; 33] = [
     EventKind::QuarantineKept,
     EventKind::FilmsDeleted,
     EventKind::FilmRestored,
+    EventKind::AlertRaised,
+    EventKind::AlertCleared,
 ];
 
 /// The words of all kinds.
@@ -149,6 +167,10 @@ impl EventKind {
             Self::Delivered => "delivered",
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
+            Self::ResultDowngraded => "result_downgraded",
+            Self::DeliveryWithdrawn => "delivery_withdrawn",
+            Self::PeerProbed => "peer_probed",
+            Self::ProbeFailed => "probe_failed",
             Self::RetryRequested => "retry_requested",
             Self::CallRefused => "call_refused",
             Self::CommitmentRequested => "commitment_requested",
@@ -163,6 +185,8 @@ impl EventKind {
             Self::QuarantineKept => "quarantine_kept",
             Self::FilmsDeleted => "films_deleted",
             Self::FilmRestored => "film_restored",
+            Self::AlertRaised => "alert_raised",
+            Self::AlertCleared => "alert_cleared",
         }
     }
 }

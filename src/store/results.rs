@@ -13,7 +13,7 @@ pub struct ResultRow {
     pub study_uid: String,
     /// Revision of the study that it reports.
     pub revision: i64,
-    /// sr, gsps or sc.
+    /// A word of `ResultKind`.
     pub kind: String,
     /// SOP Class UID.
     pub sop_class: String,
@@ -35,6 +35,10 @@ pub struct ResultRow {
     pub position: i64,
     /// When it was built.
     pub created_at: UnixMs,
+    /// The destination that it was first made for, if not for all.
+    pub destination: Option<String>,
+    /// SOP Instance UID of the result that it says the same as, in a class that the destination takes.
+    pub derived_from: Option<String>,
 }
 
 /// Inserts a result; false if it is there already.
@@ -44,11 +48,12 @@ pub struct ResultRow {
 pub async fn insert(tx: &mut Tx, row: &ResultRow) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
         "insert into result (sop_instance, study_uid, revision, kind, sop_class, series_uid, source, not_analyzed, \
-         blob, bytes, sha256, model, position, created_at) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict (sop_instance) do nothing")
+         blob, bytes, sha256, model, position, created_at, destination, derived_from) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) on conflict (sop_instance) do nothing")
         .bind(&row.sop_instance).bind(&row.study_uid).bind(row.revision).bind(&row.kind).bind(&row.sop_class)
         .bind(&row.series_uid).bind(&row.source).bind(row.not_analyzed).bind(&row.blob).bind(row.bytes)
         .bind(&row.sha256).bind(&row.model).bind(row.position).bind(row.created_at)
+        .bind(&row.destination).bind(&row.derived_from)
         .execute(c).await?.rows_affected());
     Ok(done == 1)
 }
@@ -67,8 +72,25 @@ pub async fn find(tx: &mut Tx, sop_instance: &str) -> Result<Option<ResultRow>> 
 /// # Errors
 /// If the database fails.
 pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<ResultRow>> {
-    Ok(on!(tx, c => sqlx::query_as("select * from result where study_uid = $1 order by revision, position")
+    Ok(on!(tx, c => sqlx::query_as("select * from result where study_uid = $1 order by revision, position, created_at")
         .bind(study_uid).fetch_all(c).await?))
+}
+
+/// The latest report before `revision` that a destination has.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest_report_at(
+    tx: &mut Tx,
+    destination: &str,
+    study_uid: &str,
+    revision: i64,
+) -> Result<Option<ResultRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select r.* from delivery d join result r on r.sop_instance = d.result where d.destination = $1 \
+         and d.study_uid = $2 and d.state in ('accepted', 'committed') and r.revision < $3 and r.kind = 'sr' \
+         order by r.revision desc limit 1")
+        .bind(destination).bind(study_uid).bind(revision).fetch_optional(c).await?))
 }
 
 /// The latest report before `revision`: what the next one replaces.
@@ -77,7 +99,7 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<ResultRow>> {
 /// If the database fails.
 pub async fn latest_report_before(tx: &mut Tx, study_uid: &str, revision: i64) -> Result<Option<ResultRow>> {
     Ok(on!(tx, c => sqlx::query_as(
-        "select * from result where study_uid = $1 and revision < $2 and kind = 'sr' \
+        "select * from result where study_uid = $1 and revision < $2 and kind = 'sr' and derived_from is null \
          order by revision desc, position limit 1")
         .bind(study_uid).bind(revision).fetch_optional(c).await?))
 }

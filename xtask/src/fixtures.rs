@@ -50,6 +50,31 @@ pub fn write_small(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The fixtures of the sample pack.
+const SAMPLES: [&str; 8] = [
+    "cr_portrait_japanese",
+    "cr_portrait_mono1_10_latin1",
+    "dx_landscape_mono1_12",
+    "dx_normal",
+    "dx_portrait_mono2_14",
+    "lateral_only",
+    "pa_ap_1_pa",
+    "pa_ap_2_ap",
+];
+
+/// Writes the films of the sample pack, `NAME.dcm` and `NAME.json` with its known region.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_samples(folder: &Path) -> anyhow::Result<()> {
+    for fixture in fixtures().iter().filter(|fixture| SAMPLES.contains(&fixture.name)) {
+        let film = fixture.enlarged(5).context("a sample that is no film")?;
+        write(&folder.join(format!("{}.dcm", film.name)), &film.bytes())?;
+        write(&folder.join(format!("{}.json", film.name)), json(&film.truth()).as_bytes())?;
+    }
+    Ok(())
+}
+
 /// Writes `count` full-size films on all cores.
 ///
 /// # Errors

@@ -51,6 +51,11 @@ enum Task {
         #[arg(long, default_value_t = usize::MAX, requires = "full")]
         most: usize,
     },
+    /// Writes the films of the sample pack: some fixtures five times as large, each with its truth.
+    Samples {
+        /// The folder to write.
+        folder: PathBuf,
+    },
     /// Writes one full-size film with the test opacity, for the picture of the README.
     Marked {
         /// The file to write.
@@ -67,6 +72,7 @@ fn main() -> anyhow::Result<()> {
             let cases: Vec<_> = product().into_iter().skip(skip).step_by(every.max(1)).take(most).collect();
             fixtures::write_cases(&folder, &cases)
         }
+        Task::Samples { folder } => fixtures::write_samples(&folder),
         Task::Marked { file } => fixtures::write_marked(&file),
         Task::Fixtures { large: None, .. } => fixtures::write_small(&fixtures::folder()),
     }

@@ -1,10 +1,10 @@
 //! Why an instance was not analysed: stable codes for rows and the API, plain words for people.
 //!
-//! The words go into the not-analysed report (TID 1500, Comment), so they hold no text that a
+//! The words are data (`domain/data/texts/`). They go into the not-analysed report (TID 1500, Comment), so they hold no text that a
 //! person typed: only coded strings, numbers and words from our own lists.
 
 use super::Unknown;
-use crate::result::Language;
+use crate::language::{self, Language, fill};
 use serde::{Deserialize, Serialize};
 
 /// Why an instance was not analysed.
@@ -154,137 +154,68 @@ impl SkipReason {
     /// The reason in plain words, one sentence without a full stop.
     #[must_use]
     pub fn text(&self, language: &Language) -> String {
-        match language {
-            Language::English => self.english(),
-            Language::Spanish => self.spanish(),
-        }
-    }
-
-    fn english(&self) -> String {
+        let texts = language.texts();
+        let reason = &texts.reason;
+        let plain = |text: &str| text.to_owned();
         match self {
-            Self::OwnResult => "this is one of our own result objects".into(),
-            Self::OtherAi => "this is the result of another analysis program".into(),
-            Self::NotAnImage => "this object is not an image".into(),
-            Self::Modality { found } => format!("the modality is {found}, not CR or DX"),
-            Self::ForProcessing => "the image is FOR PROCESSING, not for presentation".into(),
-            Self::BodyPart { found } => format!("this is not a chest film: the body part is {found}"),
-            Self::Species => "the patient is not a person".into(),
+            Self::OwnResult => plain(&reason.own_result),
+            Self::OtherAi => plain(&reason.other_ai),
+            Self::NotAnImage => plain(&reason.not_an_image),
+            Self::Modality { found } => fill(&reason.modality, &[("found", found)]),
+            Self::ForProcessing => plain(&reason.for_processing),
+            Self::BodyPart { found } => fill(&reason.body_part, &[("found", found)]),
+            Self::Species => plain(&reason.species),
             Self::Age { years, min, max } => {
-                let unit = if *years == 1 { "year" } else { "years" };
-                format!("the age is {years} {unit} and the model is made for {min} to {max} years")
+                let text = if *years == 1 { &reason.age_one } else { &reason.age };
+                let (years, min, max) = (years.to_string(), min.to_string(), max.to_string());
+                fill(text, &[("years", &years), ("min", &min), ("max", &max)])
             }
-            Self::View { found } => format!("this is not a frontal film: the view is {}", found.english()),
-            Self::OtherPatient => "patient or study identity differ from those of the study's first film".into(),
-            Self::Unknown { what } => format!("{} is not known", what.english()),
-            Self::Pixels { problem } => format!("the image is not usable: {}", problem.english()),
-            Self::TransferSyntax { uid } => {
-                format!("the transfer syntax {uid} of the pixel data cannot be decoded")
-            }
-            Self::Truncated => "the file is truncated".into(),
-            Self::Decode => "the file cannot be decoded".into(),
-            Self::TooLarge => "the image is too large to be decoded".into(),
-            Self::Processing => "the analysis failed".into(),
-        }
-    }
-
-    fn spanish(&self) -> String {
-        match self {
-            Self::OwnResult => "es uno de nuestros propios objetos de resultado".into(),
-            Self::OtherAi => "es el resultado de otro programa de análisis".into(),
-            Self::NotAnImage => "el objeto no es una imagen".into(),
-            Self::Modality { found } => format!("la modalidad es {found}, no CR ni DX"),
-            Self::ForProcessing => "la imagen es FOR PROCESSING, no para presentación".into(),
-            Self::BodyPart { found } => {
-                format!("no es una radiografía de tórax: la parte del cuerpo es {found}")
-            }
-            Self::Species => "el paciente no es una persona".into(),
-            Self::Age { years, min, max } => {
-                let unit = if *years == 1 { "año" } else { "años" };
-                format!("la edad es {years} {unit} y el modelo está hecho para {min} a {max} años")
-            }
-            Self::View { found } => {
-                format!("no es una radiografía frontal: la proyección es {}", found.spanish())
-            }
-            Self::OtherPatient => {
-                "la identidad del paciente o del estudio difiere de la de la primera imagen del estudio".into()
-            }
-            Self::Unknown { what } => format!("no se conoce {}", what.spanish()),
-            Self::Pixels { problem } => format!("la imagen no es utilizable: {}", problem.spanish()),
-            Self::TransferSyntax { uid } => {
-                format!("no se puede decodificar la sintaxis de transferencia {uid} de los píxeles")
-            }
-            Self::Truncated => "el archivo está truncado".into(),
-            Self::Decode => "no se puede decodificar el archivo".into(),
-            Self::TooLarge => "la imagen es demasiado grande para decodificarla".into(),
-            Self::Processing => "el análisis falló".into(),
+            Self::View { found } => fill(&reason.view, &[("found", found.word(&texts.view))]),
+            Self::OtherPatient => plain(&reason.other_patient),
+            Self::Unknown { what } => fill(&reason.unknown, &[("what", what.word(&texts.unknown))]),
+            Self::Pixels { problem } => fill(&reason.pixels, &[("problem", problem.word(&texts.pixels))]),
+            Self::TransferSyntax { uid } => fill(&reason.transfer_syntax, &[("uid", uid)]),
+            Self::Truncated => plain(&reason.truncated),
+            Self::Decode => plain(&reason.decode),
+            Self::TooLarge => plain(&reason.too_large),
+            Self::Processing => plain(&reason.processing),
         }
     }
 }
 
 impl ViewFound {
-    const fn english(self) -> &'static str {
+    fn word(self, words: &language::View) -> &str {
         match self {
-            Self::Lateral => "lateral",
-            Self::Oblique => "oblique",
-            Self::Decubitus => "lateral decubitus",
-            Self::Other => "another one",
-        }
-    }
-
-    const fn spanish(self) -> &'static str {
-        match self {
-            Self::Lateral => "lateral",
-            Self::Oblique => "oblicua",
-            Self::Decubitus => "decúbito lateral",
-            Self::Other => "otra",
+            Self::Lateral => &words.lateral,
+            Self::Oblique => &words.oblique,
+            Self::Decubitus => &words.decubitus,
+            Self::Other => &words.other,
         }
     }
 }
 
 impl Unknown {
-    const fn english(self) -> &'static str {
+    fn word(self, words: &language::Unknown) -> &str {
         match self {
-            Self::BodyPart => "the body part",
-            Self::Age => "the age of the patient",
-            Self::View => "the view",
-        }
-    }
-
-    const fn spanish(self) -> &'static str {
-        match self {
-            Self::BodyPart => "la parte del cuerpo",
-            Self::Age => "la edad del paciente",
-            Self::View => "la proyección",
+            Self::BodyPart => &words.body_part,
+            Self::Age => &words.age,
+            Self::View => &words.view,
         }
     }
 }
 
 impl PixelProblem {
-    const fn english(self) -> &'static str {
+    fn word(self, words: &language::Pixels) -> &str {
         match self {
-            Self::Missing => "it has no pixel data",
-            Self::NoSize => "rows or columns are missing or zero",
-            Self::TooSmall => "it has too few rows or columns",
-            Self::TooLarge => "it has too many rows or columns",
-            Self::Samples => "it does not have one sample per pixel",
-            Self::Frames => "it has several frames",
-            Self::Photometric => "it is not MONOCHROME1 or MONOCHROME2",
-            Self::Bits => "its pixels are not stored in 8 or 16 bits",
-            Self::Uniform => "all its pixels are the same",
-        }
-    }
-
-    const fn spanish(self) -> &'static str {
-        match self {
-            Self::Missing => "no tiene píxeles",
-            Self::NoSize => "faltan las filas o columnas, o son cero",
-            Self::TooSmall => "tiene muy pocas filas o columnas",
-            Self::TooLarge => "tiene demasiadas filas o columnas",
-            Self::Samples => "no tiene una sola muestra por píxel",
-            Self::Frames => "tiene varios fotogramas",
-            Self::Photometric => "no es MONOCHROME1 ni MONOCHROME2",
-            Self::Bits => "sus píxeles no se guardan en 8 o 16 bits",
-            Self::Uniform => "todos sus píxeles son iguales",
+            Self::Missing => &words.missing,
+            Self::NoSize => &words.no_size,
+            Self::TooSmall => &words.too_small,
+            Self::TooLarge => &words.too_large,
+            Self::Samples => &words.samples,
+            Self::Frames => &words.frames,
+            Self::Photometric => &words.photometric,
+            Self::Bits => &words.bits,
+            Self::Uniform => &words.uniform,
         }
     }
 }

@@ -7,6 +7,8 @@ use super::reason::{PixelProblem, SkipReason, ViewFound};
 use super::terms::{self, TERMS, fold};
 use super::{Assume, GatePolicy, MAX_PIXELS, MAX_SIDE, MIN_SIDE, OWN_MANUFACTURER, OWN_MODEL, Unknown};
 use crate::instance::InstanceHeader;
+use crate::language::Language;
+use crate::phi::Phi;
 
 /// What the header tells about the body part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,9 @@ const OBLIQUE_CODES: [&str; 36] = [
     "R-10230",
 ];
 
+/// Secondary Capture Image Storage; the multi-frame ones stand below it.
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
+
 /// Homo sapiens: SNOMED CT, SNOMED RT, and the RT code that the standard's text long carried.
 const HUMAN_CODES: [&str; 3] = ["337915000", "L-85003", "L-85B00"];
 
@@ -159,25 +164,43 @@ pub(super) fn first_refusal(
     }
 }
 
+/// Ours by maker and model, its own or those of a contributor (what others derived from it), or by
+/// the Series Description that only we write: archives replace the maker when they convert.
 fn is_own(header: &InstanceHeader) -> bool {
-    let same = |found: &Option<String>, own| found.as_deref().is_some_and(|f| f.trim().eq_ignore_ascii_case(own));
-    same(&header.manufacturer, OWN_MANUFACTURER) && same(&header.model_name, OWN_MODEL)
+    let ours = |maker: &str, model: &str| {
+        maker.trim().eq_ignore_ascii_case(OWN_MANUFACTURER) && model.trim().eq_ignore_ascii_case(OWN_MODEL)
+    };
+    let named = |name: &Option<String>| name.clone().unwrap_or_default();
+    let described = |text: &Phi<String>| {
+        let mut texts = Language::ALL.iter().flat_map(|language| language.texts().series.values());
+        texts.any(|series| series == text.reveal().trim())
+    };
+    ours(&named(&header.manufacturer), &named(&header.model_name))
+        || header.contributors.iter().any(|(maker, model)| ours(maker, model))
+        || header.descriptions.iter().any(described)
 }
 
+/// By the maker. An object that is no original is also judged by who contributed to it, by what its
+/// descriptions call it, and by its Image Type.
 fn is_other_ai(header: &InstanceHeader) -> bool {
-    let maker = [&header.manufacturer, &header.model_name]
-        .into_iter()
-        .flatten()
-        .any(|name| terms::any(&fold(name), &TERMS.other_ai.makers));
+    let maker = |name: &str| terms::any(&fold(name), &TERMS.other_ai.makers);
+    if [&header.manufacturer, &header.model_name].into_iter().flatten().any(|name| maker(name)) {
+        return true;
+    }
+    let captured = header.sop_class.as_str() == SECONDARY_CAPTURE
+        || header.sop_class.as_str().strip_prefix(SECONDARY_CAPTURE).is_some_and(|rest| rest.starts_with('.'));
     let derived = header.image_type.first().is_some_and(|v| fold(v) == "derived");
-    maker || (derived && header.image_type.iter().any(|v| TERMS.other_ai.image_types.contains(&fold(v))))
+    let typed = || header.image_type.iter().any(|v| terms::any(&fold(v), &TERMS.other_ai.image_types));
+    let contributed = || header.contributors.iter().any(|(name, model)| maker(name) || maker(model));
+    let described = || header.descriptions.iter().any(|text| maker(text.reveal()));
+    (derived && typed()) || ((derived || captured) && (contributed() || described()))
 }
 
-/// Presentation states, structured reports, segmentations and raw data, encapsulated documents,
-/// waveforms: by SOP class or by modality.
+/// Presentation states, structured reports, segmentations and raw data, parametric maps, encapsulated
+/// documents, waveforms: by SOP class or by modality.
 fn is_not_an_image(header: &InstanceHeader) -> bool {
     const ROOT: &str = "1.2.840.10008.5.1.4.1.1.";
-    const BRANCHES: [&str; 5] = ["11.", "88.", "66", "104.", "9."];
+    const BRANCHES: [&str; 6] = ["11.", "88.", "66", "30", "104.", "9."];
     const MODALITIES: [&str; 17] = [
         "SR", "PR", "KO", "SEG", "DOC", "REG", "FID", "RWV", "AU", "ECG", "HD", "RTPLAN", "RTSTRUCT", "RTRECORD",
         "PLAN", "SMR", "ANN",

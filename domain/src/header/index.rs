@@ -58,6 +58,7 @@ pub(super) fn index(
         age_years: age(dataset),
         manufacturer: text(tags::MANUFACTURER),
         model_name: text(tags::MANUFACTURER_MODEL_NAME),
+        contributors: contributors(dataset),
         rows: number(tags::ROWS),
         columns: number(tags::COLUMNS),
         frames: number(tags::NUMBER_OF_FRAMES),
@@ -100,6 +101,13 @@ fn codes(dataset: &InMemDicomObject, tag: Tag) -> Vec<String> {
             Some(format!("{scheme}:{value}"))
         })
         .collect()
+}
+
+/// Maker and model of whatever else had a hand in the object.
+fn contributors(dataset: &InMemDicomObject) -> Vec<(String, String)> {
+    let items = dataset.get(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE).and_then(|e| e.items()).unwrap_or_default();
+    let name = |item, tag| text(item, tag).unwrap_or_default();
+    items.iter().map(|item| (name(item, tags::MANUFACTURER), name(item, tags::MANUFACTURER_MODEL_NAME))).collect()
 }
 
 /// Patient's Age, else the years from birth to the study.

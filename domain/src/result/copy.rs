@@ -29,7 +29,8 @@ pub(super) enum Need {
 
 use Need::{Empty, Optional};
 
-/// Patient and study attributes with one value each.
+/// Patient and study attributes with one value each. Species and breed stay behind: half of their
+/// group, as archives hold it, would break the module's conditions.
 const PATIENT_AND_STUDY: [(Tag, VR, Need); 18] = [
     (tags::PATIENT_NAME, VR::PN, Empty),
     (tags::PATIENT_ID, VR::LO, Empty),
@@ -52,10 +53,11 @@ const PATIENT_AND_STUDY: [(Tag, VR, Need); 18] = [
 ];
 
 /// Patient and study sequences with what each of their items must have.
-const SEQUENCES: [(Tag, &[Tag]); 3] = [
+const SEQUENCES: [(Tag, &[Tag]); 4] = [
     (tags::ISSUER_OF_PATIENT_ID_QUALIFIERS_SEQUENCE, &[]),
     (tags::OTHER_PATIENT_I_DS_SEQUENCE, &[tags::PATIENT_ID, tags::TYPE_OF_PATIENT_ID]),
     (tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE, &[]),
+    (tags::ISSUER_OF_ADMISSION_ID_SEQUENCE, &[]),
 ];
 
 /// Reads one film's header and remembers what it could not use.
@@ -144,6 +146,9 @@ impl<'a> Copier<'a> {
     pub(super) fn patient_and_study(&mut self, to: &mut Dataset) {
         for (tag, vr, need) in PATIENT_AND_STUDY {
             self.copy(to, tag, vr, need);
+        }
+        if let Some(names) = self.values(tags::OTHER_PATIENT_NAMES, VR::PN, usize::MAX) {
+            to.element(DataElement::new(tags::OTHER_PATIENT_NAMES, VR::PN, PrimitiveValue::Strs(names.into())));
         }
         for (tag, required) in SEQUENCES {
             if let Some(element) = self.sequence(tag, required) {

@@ -4,13 +4,14 @@
 //! equal bytes.
 
 use super::{BuildError, Context};
-use crate::code::Code;
+use crate::code::{Code, CodingScheme};
 use crate::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
 use crate::profile::ResultKind;
 use crate::uid::Uid;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR, value::DataSetSequence};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
+use std::collections::BTreeSet;
 
 /// Explicit VR Little Endian.
 const TRANSFER_SYNTAX: &str = "1.2.840.10008.1.2.1";
@@ -83,11 +84,31 @@ impl Dataset {
     }
 
     pub(super) fn code(&mut self, tag: Tag, code: &Code) -> &mut Self {
-        let mut item = Self::new();
-        item.text(tags::CODE_VALUE, VR::SH, &code.value)
-            .text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, &code.scheme)
-            .text(tags::CODE_MEANING, VR::LO, &code.meaning);
-        self.items(tag, vec![item])
+        self.items(tag, vec![code_item(code)])
+    }
+
+    /// Coding Scheme Identification Sequence: the schemes that receivers cannot know, each once.
+    pub(super) fn coding_schemes<'a>(&mut self, schemes: impl Iterator<Item = &'a CodingScheme>) -> &mut Self {
+        let schemes: BTreeSet<_> = schemes.collect();
+        let items: Vec<Self> = schemes
+            .into_iter()
+            .map(|scheme| {
+                let mut item = Self::new();
+                item.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, &scheme.designator).text(
+                    tags::CODING_SCHEME_NAME,
+                    VR::ST,
+                    &scheme.name,
+                );
+                if let Some(uid) = &scheme.uid {
+                    item.uid(tags::CODING_SCHEME_UID, uid);
+                }
+                if let Some(organization) = &scheme.organization {
+                    item.text(tags::CODING_SCHEME_RESPONSIBLE_ORGANIZATION, VR::ST, organization);
+                }
+                item
+            })
+            .collect();
+        if items.is_empty() { self } else { self.items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, items) }
     }
 
     /// Referenced SOP Class and Instance UID.
@@ -109,6 +130,20 @@ impl Dataset {
         }
         self
     }
+}
+
+/// One item of a code sequence, with its equivalents in other schemes.
+fn code_item(code: &Code) -> Dataset {
+    let mut item = Dataset::new();
+    item.text(tags::CODE_VALUE, VR::SH, &code.value).text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, &code.scheme).text(
+        tags::CODE_MEANING,
+        VR::LO,
+        &code.meaning,
+    );
+    if !code.equivalents.is_empty() {
+        item.items(tags::EQUIVALENT_CODE_SEQUENCE, code.equivalents.iter().map(code_item).collect());
+    }
+    item
 }
 
 /// Makes a text of ours fit its VR: no separators or control characters, cut at the limit.

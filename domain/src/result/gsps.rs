@@ -7,7 +7,7 @@
 use super::copy::{Copier, Need};
 use super::dataset::{Dataset, encode};
 use super::modules::{self, Identity, Stamp};
-use super::{BuildError, Context, LeftOut, ResultObject};
+use super::{BuildError, Context, LeftOut, ResultObject, film_number};
 use crate::evidence::{SourceImage, StudyImage};
 use crate::finding::{ImageFindings, TrackedRegion};
 use crate::profile::ResultKind;
@@ -54,7 +54,7 @@ pub(super) fn build(
     voi_lut(&mut ds, &mut copier);
     presentation_lut(&mut ds, image, &mut copier);
     layers(&mut ds, context);
-    annotations(&mut ds, context, image, findings);
+    annotations(&mut ds, context, image, findings, film_number(images, image));
     left_out.extend(copier.left_out());
 
     let bytes = encode(context, ResultKind::Gsps, &identity.class, &identity.instance, ds)?;
@@ -215,12 +215,18 @@ fn cielab([l, a, b]: [f64; 3]) -> [u16; 3] {
     [pack(l / 100.0), pack((a + 128.0) / 255.0), pack((b + 128.0) / 255.0)]
 }
 
-fn annotations(ds: &mut Dataset, context: &Context, image: &SourceImage, findings: &ImageFindings) {
+fn annotations(
+    ds: &mut Dataset,
+    context: &Context,
+    image: &SourceImage,
+    findings: &ImageFindings,
+    film: Option<usize>,
+) {
     let language = context.language;
     let (mut graphics, mut texts) = (Vec::new(), Vec::new());
     for finding in &findings.findings {
         for (n, tracked) in finding.regions.iter().enumerate() {
-            let identifier = language.tracking_identifier(&finding.code, n);
+            let identifier = language.tracking_identifier(&finding.code, n, film);
             let percent = f64::from(finding.probability) * 100.0;
             let words = format!("{} {percent:.0}%", language.finding_name(&finding.code));
             graphics.push(contour(tracked, &identifier));

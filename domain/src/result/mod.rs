@@ -5,6 +5,7 @@
 pub(crate) mod canvas;
 mod copy;
 mod dataset;
+mod downgrade;
 mod gsps;
 mod modules;
 mod notice;
@@ -16,14 +17,15 @@ mod sr_tree;
 mod validity;
 
 use crate::UnixMs;
-use crate::evidence::{ImageOutcome, StudyImage};
+use crate::evidence::{ImageOutcome, SourceImage, StudyImage};
 use crate::prediction::ModelRef;
 use crate::profile::ResultKind;
 use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-pub use notice::{Language, UnknownLanguage};
+pub use crate::language::{Language, UnknownLanguage};
+pub use downgrade::{DowngradeError, SrClass, downgrade};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +55,17 @@ pub struct Predecessor {
     pub sop_instance: Uid,
 }
 
+/// How a report tells of labels below their operating point (`[report] negatives`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Negatives {
+    /// A measurement group for each, Presence = Absent.
+    #[default]
+    Groups,
+    /// None, as long as any film of the study has a present finding.
+    Omit,
+}
+
 /// What all objects of one revision share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -60,10 +73,12 @@ pub struct Context {
     pub node: Node,
     /// The model that the revision was analysed with.
     pub model: ModelRef,
-    /// Digest or name of the threshold set, part of every UID.
+    /// Digest or name of the threshold set and of a site's codes, part of every UID.
     pub threshold_set: String,
     /// Language of the texts.
     pub language: Language,
+    /// How the report tells of absent labels.
+    pub negatives: Negatives,
     /// Study Instance UID.
     pub study: Uid,
     /// Revision of the study, from 1.
@@ -163,6 +178,15 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
     }
     built.left_out = left_out.into_iter().collect();
     Ok(built)
+}
+
+/// The place of a film in the study, from 1, where it is not the only one that was analysed.
+fn film_number(images: &[&StudyImage], source: &SourceImage) -> Option<usize> {
+    let analyzed = |image: &&&StudyImage| matches!(image.outcome, ImageOutcome::Analyzed { .. });
+    if images.iter().filter(analyzed).count() < 2 {
+        return None;
+    }
+    images.iter().position(|image| image.source.header.sop_instance == source.header.sop_instance).map(|n| n + 1)
 }
 
 #[cfg(test)]

@@ -41,6 +41,8 @@ impl Identity {
             ResultKind::Sr => ("1.2.840.10008.5.1.4.1.1.88.34", 1),
             ResultKind::Gsps => ("1.2.840.10008.5.1.4.1.1.11.1", 2),
             ResultKind::Sc => ("1.2.840.10008.5.1.4.1.1.7", 3),
+            ResultKind::Kos => ("1.2.840.10008.5.1.4.1.1.88.59", 4),
+            ResultKind::Seg => ("1.2.840.10008.5.1.4.1.1.66.4", 5),
         };
         let revision = context.revision.to_string();
         let model = &context.model;
@@ -127,6 +129,8 @@ pub(super) fn start(context: &Context, identity: &Identity, copier: &mut Copier<
         ResultKind::Sr => "SR",
         ResultKind::Gsps => "PR",
         ResultKind::Sc => "OT",
+        ResultKind::Kos => "KO",
+        ResultKind::Seg => "SEG",
     };
     ds.text(tags::MODALITY, VR::CS, modality)
         .uid(tags::SERIES_INSTANCE_UID, &identity.series)

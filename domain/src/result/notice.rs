@@ -1,219 +1,110 @@
-//! The words that result objects carry, in each language, above all the notice that the output is
-//! not for diagnostic use. Pure texts: their places are chosen by the builders.
+//! The words that result objects carry, above all the notice that the output is not for
+//! diagnostic use. Pure texts of `domain/data/texts/`: their places are chosen by the builders.
 
 use crate::code::{Code, FindingCode};
+use crate::language::{Language, fill};
 use crate::profile::ResultKind;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-use std::str::FromStr;
-
-/// Language of the texts in result objects (`[node] language`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub enum Language {
-    /// English (United States).
-    #[default]
-    #[serde(rename = "en")]
-    English,
-    /// Spanish (Spain).
-    #[serde(rename = "es")]
-    Spanish,
-}
-
-/// The text names no language that Centinela speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the language must be \"en\" or \"es\"")]
-pub struct UnknownLanguage;
-
-impl FromStr for Language {
-    type Err = UnknownLanguage;
-    fn from_str(text: &str) -> Result<Self, UnknownLanguage> {
-        match text {
-            "en" => Ok(Self::English),
-            "es" => Ok(Self::Spanish),
-            _ => Err(UnknownLanguage),
-        }
-    }
-}
-
-impl fmt::Display for Language {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 impl Language {
-    /// Reads `en` or `es`.
-    ///
-    /// # Errors
-    /// [`UnknownLanguage`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, UnknownLanguage> {
-        text.parse()
-    }
-
-    /// The word in the configuration and in derived UIDs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Spanish => "es",
-        }
-    }
-
     /// The value of Language of Content Item and Descendants (TID 1204).
     pub(super) fn code(self) -> Code {
-        match self {
-            Self::English => Code::new("en-US", "RFC5646", "English (United States)"),
-            Self::Spanish => Code::new("es-ES", "RFC5646", "Spanish (Spain)"),
-        }
+        let language = &self.texts().language;
+        Code::new(&language.tag, "RFC5646", &language.meaning)
     }
 
-    const fn pick(self, english: &'static str, spanish: &'static str) -> &'static str {
-        match self {
-            Self::English => english,
-            Self::Spanish => spanish,
-        }
-    }
-
-    /// The notice. The English words stand in both languages: archives are searched for them.
+    /// The notice. The English words stand in every language: archives are searched for them.
     #[must_use]
-    pub const fn notice(self) -> &'static str {
-        self.pick(
-            "AI output, unverified - not for diagnostic use",
-            "Resultado de IA sin verificar, no apto para diagnóstico - not for diagnostic use",
-        )
+    pub fn notice(self) -> &'static str {
+        &self.texts().notice.full
     }
 
     /// The notice for an attribute of at most 64 characters.
-    pub(super) const fn short_notice(self) -> &'static str {
-        self.pick(
-            "CXR AI: AI output, unverified - not for diagnostic use",
-            "IA RX: no apto para diagnóstico - not for diagnostic use",
-        )
+    pub(super) fn short_notice(self) -> &'static str {
+        &self.texts().notice.short
     }
 
     /// Series Description of each kind, at most 64 characters.
-    pub(super) const fn series(self, kind: ResultKind, not_analyzed: bool) -> &'static str {
-        match (kind, not_analyzed) {
-            (ResultKind::Sr, false) => {
-                self.pick("AI CXR findings SR (unverified)", "IA RX tórax: hallazgos SR (sin verificar)")
-            }
-            (ResultKind::Sr, true) => {
-                self.pick("AI CXR not analyzed SR (unverified)", "IA RX tórax: no analizado SR (sin verificar)")
-            }
-            (ResultKind::Gsps, _) => {
-                self.pick("AI CXR annotations GSPS (unverified)", "IA RX tórax: anotaciones GSPS (sin verificar)")
-            }
-            (ResultKind::Sc, _) => {
-                self.pick("AI CXR overlay SC (unverified)", "IA RX tórax: imagen anotada SC (sin verificar)")
-            }
-        }
+    pub(super) fn series(self, kind: ResultKind, not_analyzed: bool) -> &'static str {
+        let word = if not_analyzed && kind == ResultKind::Sr { "not_analyzed" } else { kind.as_str() };
+        // A test holds that every kind has its text; the notice is never wrong.
+        self.texts().series.get(word).map_or_else(|| self.short_notice(), String::as_str)
     }
 
-    /// The name of a finding for people.
+    /// The name of a finding for people: the site's own, else ours, else the English one.
     #[must_use]
     pub fn finding_name(self, code: &FindingCode) -> &str {
-        match self {
-            Self::English => &code.name_en,
-            Self::Spanish => &code.name_es,
-        }
+        let name = |language: Self| {
+            let own = code.names.get(language.as_str());
+            own.or_else(|| language.texts().finding.get(&code.label)).map(String::as_str)
+        };
+        name(self).or_else(|| name(Self::default())).unwrap_or(&code.label)
     }
 
-    /// Tracking Identifier: viewers show it as the only name of a measurement group.
-    pub(super) fn tracking_identifier(self, code: &FindingCode, region: usize) -> String {
-        let name = self.finding_name(code);
-        let prefix = self.pick("CXR AI", "IA RX");
-        match region {
-            0 => format!("{prefix} {name}"),
-            n => format!("{prefix} {name} {}", n + 1),
+    /// Tracking Identifier of a finding's n-th region, or of the finding: viewers show it as the only
+    /// name of a measurement group, and it has to be unique where it is used (PS3.16 annex D,
+    /// 112039). `film` is the film's place in the study where others were analysed too.
+    pub(super) fn tracking_identifier(self, code: &FindingCode, region: usize, film: Option<usize>) -> String {
+        let texts = &self.texts().tracking;
+        let mut identifier = fill(&texts.finding, &[("name", self.finding_name(code))]);
+        if region > 0 {
+            identifier.push_str(&format!(" {}", region + 1));
         }
+        if let Some(number) = film {
+            identifier.push_str(&fill(&texts.of_film, &[("number", &number.to_string())]));
+        }
+        identifier
     }
 
     /// Tracking Identifier of the group of a not-analysed report.
-    pub(super) const fn not_analyzed(self) -> &'static str {
-        self.pick("CXR AI not analyzed", "IA RX no analizado")
+    pub(super) fn not_analyzed(self) -> &'static str {
+        &self.texts().tracking.not_analyzed
     }
 
     /// The sentence of one film that was not analysed. `number` is its place in the study, from 1.
     pub(super) fn film_not_analyzed(self, number: usize, failed: bool, reason: &str) -> String {
-        let film = self.pick("Film", "Placa");
-        let what = match (failed, self) {
-            (false, Self::English) => "not analyzed",
-            (false, Self::Spanish) => "no analizada",
-            (true, Self::English) => "could not be processed",
-            (true, Self::Spanish) => "no se pudo procesar",
-        };
-        format!("{film} {number} {what}: {reason}.")
+        let report = &self.texts().report;
+        let text = if failed { &report.film_failed } else { &report.film_not_analyzed };
+        fill(text, &[("number", &number.to_string()), ("reason", reason)])
     }
 
     /// Completion Flag Description of a partial report.
     pub(super) fn partial(self, failed: usize, of: usize) -> String {
-        match self {
-            Self::English => format!("{failed} of {of} films could not be processed"),
-            Self::Spanish => format!("no se pudieron procesar {failed} de {of} placas"),
-        }
+        fill(&self.texts().report.partial, &[("failed", &failed.to_string()), ("of", &of.to_string())])
     }
 
-    pub(super) const fn no_finding(self) -> &'static str {
-        self.pick("No finding above threshold", "Ningún hallazgo supera el umbral")
+    pub(super) fn no_finding(self) -> &'static str {
+        &self.texts().picture.no_finding
     }
 
-    pub(super) const fn no_finding_hint(self) -> &'static str {
-        self.pick("This does not mean that the film is normal.", "No significa que la placa sea normal.")
+    pub(super) fn no_finding_hint(self) -> &'static str {
+        &self.texts().picture.no_finding_hint
     }
 
-    pub(super) const fn subtitle(self) -> &'static str {
-        self.pick("Chest X-ray AI", "IA de radiografía de tórax")
+    pub(super) fn subtitle(self) -> &'static str {
+        &self.texts().picture.subtitle
     }
 
-    pub(super) const fn heading_finding(self) -> &'static str {
-        self.pick("FINDING", "HALLAZGO")
+    pub(super) fn heading_finding(self) -> &'static str {
+        &self.texts().picture.heading_finding
     }
 
-    pub(super) const fn heading_probability(self) -> &'static str {
-        self.pick("PROB.", "PROB.")
+    pub(super) fn heading_probability(self) -> &'static str {
+        &self.texts().picture.heading_probability
     }
 
-    pub(super) const fn heading_threshold(self) -> &'static str {
-        self.pick("THRESH.", "UMBRAL")
+    pub(super) fn heading_threshold(self) -> &'static str {
+        &self.texts().picture.heading_threshold
     }
 
-    pub(super) const fn derivation(self) -> &'static str {
-        self.pick("Film with AI contours and probabilities", "Placa con contornos y probabilidades de IA")
+    pub(super) fn derivation(self) -> &'static str {
+        &self.texts().picture.derivation
     }
 
-    pub(super) const fn layer_findings(self) -> &'static str {
-        self.pick("AI findings", "Hallazgos de IA")
+    pub(super) fn layer_findings(self) -> &'static str {
+        &self.texts().layer.findings
     }
 
-    pub(super) const fn layer_notice(self) -> &'static str {
-        self.pick("AI notice", "Aviso de IA")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const BOTH: [Language; 2] = [Language::English, Language::Spanish];
-
-    #[test]
-    fn every_notice_says_not_for_diagnostic_use_and_fits() {
-        for language in BOTH {
-            assert!(language.notice().contains("not for diagnostic use"));
-            assert!(language.short_notice().contains("not for diagnostic use"));
-            assert!(language.short_notice().chars().count() <= 64);
-            for kind in [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc] {
-                assert!(language.series(kind, true).chars().count() <= 64);
-                assert!(language.series(kind, false).contains("erif"));
-            }
-        }
-    }
-
-    #[test]
-    fn parse_knows_two_words() {
-        for language in BOTH {
-            assert_eq!(Language::parse(language.as_str()), Ok(language));
-        }
-        assert_eq!(Language::parse("EN"), Err(UnknownLanguage));
+    pub(super) fn layer_notice(self) -> &'static str {
+        &self.texts().layer.notice
     }
 }

@@ -1,8 +1,8 @@
 //! The picture of a Secondary Capture: the film with contours and labels, a legend with every
 //! label's probability and operating point, and the notice. No patient data is drawn.
 
+use super::Language;
 use super::canvas::{Canvas, Font, Rgb, resize};
-use super::notice::Language;
 use crate::evidence::Picture;
 use crate::finding::{Finding, ImageFindings};
 

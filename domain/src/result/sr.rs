@@ -3,9 +3,10 @@
 
 use super::copy::Copier;
 use super::dataset::{Dataset, encode};
+use super::downgrade::predecessor_item;
 use super::modules::{self, Identity, Stamp};
 use super::sr_content::Item;
-use super::{BuildError, Context, LeftOut, ResultObject, sr_tree};
+use super::{BuildError, Context, LeftOut, Negatives, ResultObject, sr_tree};
 use crate::code::Code;
 use crate::evidence::{ImageOutcome, StudyImage};
 use crate::profile::ResultKind;
@@ -20,11 +21,16 @@ pub(super) fn build(
     images: &[&StudyImage],
     left_out: &mut BTreeSet<LeftOut>,
 ) -> Result<ResultObject, BuildError> {
-    let analyzed = |image: &&&StudyImage| matches!(image.outcome, ImageOutcome::Analyzed { .. });
+    let analyzed = |image: &&&StudyImage| image.findings().next().is_some();
     let first_analyzed = images.iter().find(analyzed);
     let not_analyzed = first_analyzed.is_none();
     let lead = first_analyzed.or(images.first()).ok_or(BuildError::NoImage)?;
-    let identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    let mut identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    if context.negatives == Negatives::Omit && !not_analyzed {
+        // Other content is another instance; the identity of a report with all groups is older.
+        identity.instance = Uid::derive(&["negatives omitted", identity.instance.as_str()]);
+        identity.series = Uid::derive(&["negatives omitted", identity.series.as_str()]);
+    }
     let content = if not_analyzed {
         let tracking = Uid::derive(&["tracking", identity.instance.as_str()]);
         sr_tree::not_analyzed_report(context, images, tracking)
@@ -38,6 +44,7 @@ pub(super) fn build(
     ds.empty(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, VR::SQ);
     completion(&mut ds, context, images);
     ds.text(tags::PRELIMINARY_FLAG, VR::CS, "PRELIMINARY").text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
+    ds.uid(tags::DEVICE_UID, &context.node.device);
     let procedure = Code::sct("399208008", "Plain X-ray of chest");
     ds.code(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, &procedure);
     let requests = requests(context, &mut copier);
@@ -46,15 +53,14 @@ pub(super) fn build(
     }
     left_out.extend(copier.left_out());
     if let Some(predecessor) = &context.predecessor {
-        let reference = Dataset::reference(&predecessor.sop_class, &predecessor.sop_instance);
-        let series = BTreeMap::from([(&predecessor.series, vec![reference])]);
-        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![study_references(&context.study, series)]);
+        ds.items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, vec![predecessor_item(&context.study, predecessor)]);
     }
     let equipment = equipment(images, left_out);
     if !equipment.is_empty() {
         ds.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, equipment);
     }
     ds.items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, evidence(&content, images));
+    ds.coding_schemes(images.iter().flat_map(|image| image.findings()).flat_map(|finding| &finding.code.schemes));
     content.write(&mut ds);
 
     let bytes = encode(context, ResultKind::Sr, &identity.class, &identity.instance, ds)?;
@@ -159,7 +165,7 @@ fn evidence(content: &Item, images: &[&StudyImage]) -> Vec<Dataset> {
 }
 
 /// One item of the Hierarchical SOP Instance Reference macro (PS3.3 C.17.2.1).
-fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
+pub(super) fn study_references(study: &Uid, series: BTreeMap<&Uid, Vec<Dataset>>) -> Dataset {
     let series = series.into_iter().map(|(uid, references)| {
         let mut item = Dataset::new();
         item.uid(tags::SERIES_INSTANCE_UID, uid).items(tags::REFERENCED_SOP_SEQUENCE, references);

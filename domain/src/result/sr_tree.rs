@@ -1,13 +1,13 @@
 //! The content of a report: TID 1500 with 1001/1004, 1410, 1501, 1600 and 4019 (PS3.16 annex A).
 //!
 //! One measurement group for each label of each analysed film, positive or negative, and one for
-//! each region. Films of the study that were not analysed stand with their reason in the image
+//! each region; negative ones can be left out ([`Negatives`]). Films of the study that were not analysed stand with their reason in the image
 //! library and among the Qualitative Evaluations.
 
 use super::copy::Copier;
 use super::sr_content::Relation::{Contains, HasAcqContext, HasConceptMod, HasObsContext, InferredFrom, SelectedFrom};
 use super::sr_content::{Item, Relation, Value};
-use super::{Context, Language};
+use super::{Context, Language, Negatives, film_number};
 use crate::code::Code;
 use crate::evidence::{ImageOutcome, SourceImage, StudyImage};
 use crate::finding::{Finding, ImageFindings};
@@ -46,10 +46,16 @@ pub(super) fn findings_report(context: &Context, images: &[&StudyImage]) -> Item
     let language = context.language;
     let mut measurements = container(Code::dcm("126010", "Imaging Measurements"), None);
     let mut comments = Vec::new();
+    // Viewers cannot show a report without any group, and one group of our own making would have to
+    // say something of the film as a whole, which a classifier cannot: "Absent" for each label is
+    // all that is known.
+    let any_present = images.iter().flat_map(|image| image.findings()).any(|finding| finding.present);
     for (n, image) in images.iter().enumerate() {
         match &image.outcome {
             ImageOutcome::Analyzed { findings, .. } => {
-                measurements.children.extend(groups(context, &image.source, findings));
+                let film = film_number(images, &image.source);
+                let omit = context.negatives == Negatives::Omit && any_present;
+                measurements.children.extend(groups(context, &image.source, findings, film, omit));
             }
             ImageOutcome::Skipped(reason) => {
                 let comment = text(Contains, comment_name(), &why(language, n, reason));
@@ -68,6 +74,7 @@ pub(super) fn findings_report(context: &Context, images: &[&StudyImage]) -> Item
 /// The report of a study without any analysed film: one group that says why.
 pub(super) fn not_analyzed_report(context: &Context, images: &[&StudyImage], tracking: Uid) -> Item {
     let language = context.language;
+    // A film that a model without labels looked at was not judged either; it has no reason to give.
     let skipped = |image: &StudyImage| match &image.outcome {
         ImageOutcome::Skipped(reason) => Some(reason.clone()),
         ImageOutcome::Analyzed { .. } => None,
@@ -178,11 +185,19 @@ fn modality(word: &str) -> Option<Code> {
 }
 
 /// The measurement groups of one film.
-fn groups(context: &Context, image: &SourceImage, findings: &ImageFindings) -> Vec<Item> {
+fn groups(
+    context: &Context,
+    image: &SourceImage,
+    findings: &ImageFindings,
+    film: Option<usize>,
+    omit: bool,
+) -> Vec<Item> {
     let mut groups = Vec::new();
-    for finding in &findings.findings {
+    for finding in findings.findings.iter().filter(|finding| finding.present || !omit) {
         if finding.regions.is_empty() {
-            let group = group(context, &findings.model, finding, "1501", 0, &finding.tracking);
+            let identifier = context.language.tracking_identifier(&finding.code, 0, film);
+            let tracking = tracking_pair(&identifier, &finding.tracking);
+            let group = group(context, &findings.model, finding, "1501", tracking);
             groups.push(group.with([source(Contains, image)]));
         }
         for (n, tracked) in finding.regions.iter().enumerate() {
@@ -191,7 +206,9 @@ fn groups(context: &Context, image: &SourceImage, findings: &ImageFindings) -> V
                 Code::dcm("111030", "Image Region"),
                 Value::Polyline(tracked.region.contour.clone()),
             );
-            let group = group(context, &findings.model, finding, "1410", n, &tracked.tracking);
+            let identifier = context.language.tracking_identifier(&finding.code, n, film);
+            let tracking = tracking_pair(&identifier, &tracked.tracking);
+            let group = group(context, &findings.model, finding, "1410", tracking);
             groups.push(group.with([region.with([source(SelectedFrom, image)])]));
         }
     }
@@ -199,17 +216,15 @@ fn groups(context: &Context, image: &SourceImage, findings: &ImageFindings) -> V
 }
 
 /// Everything of a group but its region or image.
-fn group(context: &Context, model: &ModelRef, finding: &Finding, template: &str, n: usize, tracking: &Uid) -> Item {
+fn group(context: &Context, model: &ModelRef, finding: &Finding, template: &str, tracking: [Item; 2]) -> Item {
     let language = context.language;
     let number = |code: Code, value: String, unit: Code| Item::new(Contains, code, Value::Num(value, unit));
     let presence = if finding.present { Code::sct("52101004", "Present") } else { Code::sct("2667000", "Absent") };
     let code_row = &finding.code;
-    let mut group = container(Code::dcm("125007", "Measurement Group"), Some(template))
-        .with(tracking_pair(&language.tracking_identifier(code_row, n), tracking))
-        .with([
-            code(Contains, Code::sct("276214006", "Finding category"), code_row.category.clone()),
-            code(Contains, Code::dcm("121071", "Finding"), code_row.finding.clone()),
-        ]);
+    let mut group = container(Code::dcm("125007", "Measurement Group"), Some(template)).with(tracking).with([
+        code(Contains, Code::sct("276214006", "Finding category"), code_row.category.clone()),
+        code(Contains, Code::dcm("121071", "Finding"), code_row.finding.clone()),
+    ]);
     if let Some(site) = &code_row.site {
         group.children.push(code(HasConceptMod, Code::sct("363698007", "Finding Site"), site.clone()));
     }

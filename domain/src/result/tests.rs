@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common_modules;
+mod downgrade;
 mod gsps;
 mod sc;
 mod sr;
@@ -142,6 +143,7 @@ fn context() -> Context {
         model: model(),
         threshold_set: "default".into(),
         language: Language::English,
+        negatives: Negatives::Groups,
         study: Uid::parse("1.2.826.0.1.1").unwrap(),
         revision: 1,
         closed_at: 1_795_485_600_000,

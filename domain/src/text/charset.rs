@@ -4,6 +4,30 @@ use super::iso2022::{self, Extensions, G0, G1};
 use super::{CharsetDoubt, Decoded, TextKind};
 use encoding_rs::{Encoding, GB18030, GBK, UTF_8};
 
+/// Every defined term that is understood, with what it stands for (PS3.3 tables C.12-2 to C.12-5).
+/// Those that begin with `ISO_IR` and a number are understood with code extensions, too.
+pub const TERMS: [(&str, &str); 19] = [
+    ("ISO_IR 6", "ASCII, the default"),
+    ("ISO_IR 100", "Latin-1"),
+    ("ISO_IR 101", "Latin-2"),
+    ("ISO_IR 109", "Latin-3"),
+    ("ISO_IR 110", "Latin-4"),
+    ("ISO_IR 126", "Greek"),
+    ("ISO_IR 127", "Arabic"),
+    ("ISO_IR 138", "Hebrew"),
+    ("ISO_IR 144", "Cyrillic"),
+    ("ISO_IR 148", "Latin-5"),
+    ("ISO_IR 166", "Thai"),
+    ("ISO_IR 203", "Latin-9"),
+    ("ISO_IR 13", "Japanese, katakana and romaji"),
+    ("ISO 2022 IR 87", "Japanese, kanji"),
+    ("ISO 2022 IR 159", "Japanese, supplementary kanji"),
+    ("ISO 2022 IR 149", "Korean"),
+    ("ISO 2022 IR 58", "Simplified Chinese"),
+    ("ISO_IR 192", "UTF-8"),
+    ("GB18030", "Chinese; GBK, too"),
+];
+
 /// The character sets that one data set or sequence item declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charset {
@@ -114,5 +138,20 @@ impl Term {
                 None => Self::Unknown,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_term_is_understood_and_nothing_else_is_listed() {
+        for (term, _) in TERMS {
+            assert!(!Charset::parse(term).unknown_term, "{term}");
+        }
+        assert!(Charset::parse("ISO_IR 14").unknown_term);
+        let named = (1..300).filter(|n| !Charset::parse(&format!("ISO_IR {n}")).unknown_term).count();
+        assert_eq!(named, TERMS.len() - 1, "all but GB18030 have a number");
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod food;
 mod view;
 
 use centinela_domain::gate::{
@@ -40,6 +41,7 @@ fn film() -> InstanceHeader {
         age_years: Some(50),
         manufacturer: Some("FUJIFILM Corporation".into()),
         model_name: Some("CR-IR".into()),
+        contributors: Vec::new(),
         rows: Some(2048),
         columns: Some(2048),
         frames: None,
@@ -82,55 +84,6 @@ fn body(found: &str) -> Option<SkipReason> {
 fn a_film_that_says_everything_is_analysed() {
     let verdict = gate(&film(), &STRICT);
     assert_eq!(verdict, Verdict { decision: Decision::Analyze { unknown: vec![] }, chest: Some(true) });
-}
-
-#[test]
-fn own_results_other_products_and_objects_without_an_image() {
-    let own = with(|h| {
-        h.manufacturer = Some(OWN_MANUFACTURER.into());
-        h.model_name = Some(OWN_MODEL.into());
-        h.modality = Some("SR".into());
-    });
-    assert_eq!(reason(&own), Some(SkipReason::OwnResult));
-    assert_eq!(gate(&own, &ADULTS).chest, Some(false));
-    // Our phantoms are films: only maker and model together are a result.
-    assert_eq!(reason(&with(|h| h.manufacturer = Some(OWN_MANUFACTURER.into()))), None);
-
-    for (maker, model, types, expected) in [
-        ("Lunit Inc.", "INSIGHT CXR", vec![], true),
-        ("Qure.ai", "", vec![], true),
-        ("", "Annalise CXR", vec![], true),
-        ("FUJIFILM", "Aidoctor", vec![], false),
-        ("Riverain Technologies", "ClearRead", vec![], true),
-        ("GE", "x", vec!["DERIVED", "SECONDARY", "HEATMAP"], true),
-        ("GE", "x", vec!["DERIVED", "SECONDARY", "BONE_SUPPRESSED"], true),
-        ("GE", "x", vec!["ORIGINAL", "PRIMARY", "AI"], false),
-        ("GE", "x", vec!["DERIVED", "PRIMARY"], false),
-        ("GE", "x", vec!["DERIVED", "SECONDARY"], false),
-    ] {
-        let header = with(|h| {
-            h.manufacturer = Some(maker.into());
-            h.model_name = Some(model.into());
-            h.image_type = types.into_iter().map(String::from).collect();
-        });
-        assert_eq!(reason(&header), expected.then_some(SkipReason::OtherAi), "{maker} {model}");
-    }
-
-    for (class, modality) in [
-        ("1.2.840.10008.5.1.4.1.1.88.22", "SR"),
-        ("1.2.840.10008.5.1.4.1.1.88.59", "KO"),
-        ("1.2.840.10008.5.1.4.1.1.11.1", "PR"),
-        ("1.2.840.10008.5.1.4.1.1.66.4", "SEG"),
-        ("1.2.840.10008.5.1.4.1.1.104.1", "DX"),
-        ("1.2.840.10008.5.1.4.1.1.9.1.1", "DX"),
-        ("1.2.840.10008.5.1.4.1.1.7", "PR"),
-    ] {
-        let header = with(|h| {
-            h.sop_class = uid(class);
-            h.modality = Some(modality.into());
-        });
-        assert_eq!(reason(&header), Some(SkipReason::NotAnImage), "{class}");
-    }
 }
 
 #[test]

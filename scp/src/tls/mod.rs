@@ -22,6 +22,7 @@ pub use watched::CredentialError;
 
 pub(crate) use acceptor::Secured;
 pub(crate) use certificate::element;
+pub(crate) use connector::client_hello;
 pub(crate) use pem::read_file;
 pub(crate) use transport::Transport;
 pub(crate) use watched::Watched;
@@ -37,6 +38,12 @@ const VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&TLS13, &TLS12];
 /// needed.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The cipher suites that we offer and take, best first.
+#[must_use]
+pub fn suites() -> Vec<String> {
+    provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect()
 }
 
 #[cfg(test)]

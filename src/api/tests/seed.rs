@@ -200,6 +200,8 @@ async fn report(tx: &mut Tx) {
         model: model.to_string(),
         position: 0,
         created_at: START + 5_650,
+        destination: None,
+        derived_from: None,
     };
     results::insert(tx, &row).await.unwrap();
     for destination in ["pacs", "archive"] {

@@ -5,14 +5,14 @@ use super::*;
 /// The content tree as text, one item a line.
 fn dump(ds: &InMemDicomObject) -> String {
     fn code(ds: &InMemDicomObject, tag: Tag) -> String {
-        items(ds, tag).first().map_or_else(String::new, |c| {
-            format!(
-                "({}, {}, {})",
-                text(c, tags::CODE_VALUE),
-                text(c, tags::CODING_SCHEME_DESIGNATOR),
-                text(c, tags::CODE_MEANING)
-            )
-        })
+        let codes = items(ds, tag).iter().map(|c| {
+            let [value, scheme, meaning] =
+                [tags::CODE_VALUE, tags::CODING_SCHEME_DESIGNATOR, tags::CODE_MEANING].map(|tag| text(c, tag));
+            let equivalents = code(c, tags::EQUIVALENT_CODE_SEQUENCE);
+            let same = if equivalents.is_empty() { String::new() } else { format!(" = {equivalents}") };
+            format!("({value}, {scheme}, {meaning}){same}")
+        });
+        codes.collect::<Vec<_>>().join(" = ")
     }
     fn line(ds: &InMemDicomObject, depth: usize, out: &mut String) {
         let kind = text(ds, tags::VALUE_TYPE);
@@ -75,6 +75,127 @@ fn a_group_for_each_absent_label_and_each_region() {
     assert_eq!(tree.matches("(52101004, SCT, Present)").count(), 3);
     assert_eq!(tree.matches("(2667000, SCT, Absent)").count(), 1);
     assert!(tree.contains("91.3 (%, UCUM, Percent)") && tree.contains("operating_point=0.5"));
+}
+
+#[test]
+fn tracking_identifiers_name_the_finding_and_are_unique_in_the_study() {
+    for films in [1, 2] {
+        let images: Vec<_> =
+            ["a", "b"].iter().take(films).map(|n| analyzed(plain_film(n, PORTRAIT), positive())).collect();
+        let (mut report_names, mut state_names) = (BTreeSet::new(), BTreeSet::new());
+        everywhere(&report(&context(), &images), &mut |item| {
+            let name = items(item, tags::CONCEPT_NAME_CODE_SEQUENCE).first().map(|c| text(c, tags::CODE_VALUE));
+            if name.as_deref() == Some("112039") {
+                assert!(report_names.insert(text(item, tags::TEXT_VALUE)), "{}", text(item, tags::TEXT_VALUE));
+            }
+        });
+        for state in built(&context(), &images, ResultKind::Gsps) {
+            everywhere(&state, &mut |item| {
+                state_names.insert(text(item, tags::TRACKING_ID));
+            });
+        }
+        state_names.remove("");
+        assert_eq!(report_names.len(), 4 * films);
+        assert_eq!(state_names.len(), 2 * films);
+        assert!(state_names.is_subset(&report_names), "{state_names:?}");
+        let name = if films == 1 { "CXR AI Pneumothorax 2" } else { "CXR AI Pneumothorax 2, film 2" };
+        assert!(report_names.contains(name), "{report_names:?}");
+    }
+}
+
+#[test]
+fn a_model_without_labels_gives_a_report_that_nothing_was_judged() {
+    let images = [analyzed(plain_film("a", PORTRAIT), Vec::new())];
+    let object = build(&context(), &images, &[ResultKind::Sr]).unwrap().objects.remove(0);
+    assert!(object.not_analyzed);
+    let tree = dump(&read(&object));
+    assert_eq!(tree.matches("Measurement Group").count(), 1);
+    assert!(tree.contains("(111225, DCM, Not Attempted)"), "{tree}");
+}
+
+#[test]
+fn negatives_are_left_out_where_something_is_present() {
+    let omit = Context { negatives: Negatives::Omit, ..context() };
+    let positive_film = || analyzed(plain_film("a", PORTRAIT), positive());
+    let negative_film = || analyzed(plain_film("b", LANDSCAPE), negative());
+    let count = |context: &Context, images: &[StudyImage]| {
+        let tree = dump(&report(context, images));
+        let of = |word: &str| tree.matches(word).count();
+        assert_eq!(of("Measurement Group"), of("(52101004, SCT, Present)") + of("(2667000, SCT, Absent)"));
+        (of("(52101004, SCT, Present)"), of("(2667000, SCT, Absent)"), of("CONTAINS IMAGE (260753009, SCT, Source)"))
+    };
+    assert_eq!(count(&context(), &[positive_film(), negative_film()]), (3, 3, 6));
+    // Both films stay in the library.
+    assert_eq!(count(&omit, &[positive_film(), negative_film()]), (3, 0, 3));
+    // A report needs a group, and no group may speak of the film as a whole.
+    assert_eq!(count(&omit, &[negative_film()]), (0, 2, 3));
+    assert_eq!(count(&context(), &[negative_film()]), (0, 2, 3));
+}
+
+#[test]
+fn another_way_with_negatives_is_another_report() {
+    let images = [analyzed(plain_film("a", PORTRAIT), positive()), skipped(plain_film("b", PORTRAIT), lateral())];
+    let omit = Context { negatives: Negatives::Omit, ..context() };
+    let one = |context: &Context, images: &[StudyImage]| build(context, images, &ALL).unwrap().objects;
+    let (groups, omitted) = (one(&context(), &images), one(&omit, &images));
+    assert_ne!(groups[0].sop_instance, omitted[0].sop_instance);
+    assert_ne!(groups[0].series, omitted[0].series);
+    // Everything else is the same, the not-analysed report included.
+    assert_eq!(groups[1..], omitted[1..]);
+    assert_eq!(one(&context(), &images[1..]), one(&omit, &images[1..]));
+}
+
+#[test]
+fn normality_is_never_claimed() {
+    const NORMAL: [&str; 5] = ["168733007", "17621005", "23875004", "111286", "RID13173"];
+    for scores in [positive(), negative(), Vec::new()] {
+        for (negatives, language) in [
+            (Negatives::Groups, Language::English),
+            (Negatives::Omit, Language::Spanish),
+            (Negatives::Omit, Language::English),
+        ] {
+            let context = Context { negatives, language, ..context() };
+            let images =
+                [analyzed(plain_film("a", PORTRAIT), scores.clone()), skipped(plain_film("b", PORTRAIT), lateral())];
+            for images in [&images[..], &images[1..]] {
+                for object in build(&context, images, &ALL).unwrap().objects {
+                    everywhere(&read(&object), &mut |item| {
+                        assert!(!NORMAL.contains(&text(item, tags::CODE_VALUE).as_str()), "{}", object.kind);
+                        let meaning = text(item, tags::CODE_MEANING).to_lowercase();
+                        assert!(!meaning.contains("normal"), "{meaning}");
+                    });
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn schemes_that_receivers_cannot_know_are_declared() {
+    let declared = |scores| {
+        let ds = report(&context(), &[analyzed(plain_film("a", PORTRAIT), scores)]);
+        let schemes = items(&ds, tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE);
+        schemes.iter().map(|s| text(s, tags::CODING_SCHEME_DESIGNATOR)).collect::<Vec<_>>()
+    };
+    // One label with a code of RadElement twice, one without.
+    assert_eq!(declared(positive()), ["RADELEMENT"]);
+    assert_eq!(declared(vec![score("Pneumonia", 0.9, vec![])]), Vec::<String>::new());
+
+    let own = "format = 2\n[[scheme]]\ndesignator = \"99SITE\"\nname = \"Ours\"\nuid = \"1.2.3\"\n[[label]]\n\
+               label = \"Pneumonia\"\nfinding = { value = \"P1\", scheme = \"99SITE\", meaning = \"Pneumonia\" }\n\
+               confidence = \"site\"\nsource = \"we\"\n";
+    let vocabulary = Vocabulary::of_site(own).unwrap();
+    let source = plain_film("a", PORTRAIT);
+    let prediction = Prediction { model: model(), scores: negative() };
+    let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, &vocabulary).unwrap();
+    let picture = Picture { width: 2, height: 2, gray: vec![0; 4] };
+    let image = StudyImage { source, outcome: ImageOutcome::Analyzed { findings, picture } };
+    let ds = report(&context(), &[image]);
+    let site = &items(&ds, tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE)[0];
+    assert_eq!(text(site, tags::CODING_SCHEME_DESIGNATOR), "99SITE");
+    assert_eq!(text(site, tags::CODING_SCHEME_UID), "1.2.3");
+    assert_eq!(text(site, tags::CODING_SCHEME_NAME), "Ours");
+    assert!(dump(&ds).contains("(P1, 99SITE, Pneumonia)"));
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! One result on its way to one destination: states, classification of answers, back-off.
 
+mod answers;
+pub mod hours;
+
+pub use answers::{ANSWERS, Answer, Treatment, answer_of, treatment_of};
+
 use crate::UnixMs;
 use crate::status::DimseStatus;
 use serde::{Deserialize, Serialize};
@@ -70,18 +75,17 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The table of PS3.7 annex C and PS3.4 table B.2-1.
-    ///
-    /// 0x0111 is success here: results have deterministic UIDs and bytes, so a duplicate at the
-    /// destination is our own object. A permanent association refusal is retried slowly, since
-    /// PACS administrators correct AE titles without telling anybody.
+    /// By [`ANSWERS`]. A permanent association refusal is retried slowly, since PACS administrators
+    /// correct AE titles without telling anybody.
     #[must_use]
-    pub const fn classify(attempt: Attempt) -> Self {
+    pub fn classify(attempt: Attempt) -> Self {
         match attempt {
-            Attempt::Answered(s) if s.is_stored() => Self::Accepted,
-            Attempt::Answered(DimseStatus::DUPLICATE_SOP_INSTANCE) => Self::Accepted,
-            Attempt::Answered(DimseStatus(0x0110 | 0x0213 | 0xA700..=0xA7FF)) => Self::Retry,
-            Attempt::Answered(_) | Attempt::NoPresentationContext => Self::Refused,
+            Attempt::Answered(status) => match treatment_of(status) {
+                Treatment::Delivered | Treatment::DeliveredWithWarning | Treatment::AlreadyThere => Self::Accepted,
+                Treatment::Retry => Self::Retry,
+                Treatment::Park => Self::Refused,
+            },
+            Attempt::NoPresentationContext => Self::Refused,
             Attempt::RejectedPermanent | Attempt::Unreachable => Self::Retry,
         }
     }
