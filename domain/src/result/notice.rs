@@ -72,6 +72,16 @@ impl Language {
         fill(&self.texts().report.partial, &[("failed", &failed.to_string()), ("of", &of.to_string())])
     }
 
+    /// What a key object selection says of the films, without the notice.
+    pub(super) fn key_findings(self, list: &str) -> String {
+        fill(&self.texts().selection.findings, &[("list", list)])
+    }
+
+    /// The same of one film among several. `number` is its place in the study, from 1.
+    pub(super) fn key_findings_of_film(self, number: usize, list: &str) -> String {
+        fill(&self.texts().selection.of_film, &[("number", &number.to_string()), ("list", list)])
+    }
+
     pub(super) fn no_finding(self) -> &'static str {
         &self.texts().picture.no_finding
     }

@@ -5,6 +5,7 @@
 mod common_modules;
 mod downgrade;
 mod gsps;
+mod kos;
 mod sc;
 mod sr;
 
@@ -151,7 +152,7 @@ fn context() -> Context {
     }
 }
 
-const ALL: [ResultKind; 3] = [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc];
+const ALL: [ResultKind; 4] = [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc, ResultKind::Kos];
 
 fn read(object: &ResultObject) -> InMemDicomObject {
     dicom_object::from_reader(&object.bytes[..]).unwrap().into_inner()
