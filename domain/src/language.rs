@@ -125,6 +125,7 @@ pub(crate) struct Texts {
     pub(crate) series: BTreeMap<String, String>,
     pub(crate) tracking: Tracking,
     pub(crate) report: Report,
+    pub(crate) key: Key,
     pub(crate) layer: Layer,
     pub(crate) picture: Picture,
     pub(crate) reason: Reason,
@@ -154,6 +155,7 @@ sections! {
     Notice { full, short }
     Tracking { finding, of_film, not_analyzed }
     Report { film_not_analyzed, film_failed, partial }
+    Key { findings, film }
     Layer { findings, notice }
     Picture {
         subtitle, no_finding, no_finding_hint, heading_finding, heading_probability, heading_threshold, derivation,

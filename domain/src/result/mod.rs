@@ -7,6 +7,7 @@ mod copy;
 mod dataset;
 mod downgrade;
 mod gsps;
+mod kos;
 mod modules;
 mod notice;
 mod overlay;
@@ -175,6 +176,9 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
             let film = (&image.source, findings, picture);
             built.objects.push(sc::build(context, &images, film, captures, &mut left_out)?);
         }
+    }
+    if kinds.contains(&ResultKind::Kos) {
+        built.objects.extend(kos::build(context, &images, &mut left_out)?);
     }
     built.left_out = left_out.into_iter().collect();
     Ok(built)

@@ -151,7 +151,7 @@ pub(super) fn start(context: &Context, identity: &Identity, copier: &mut Copier<
     if identity.kind != ResultKind::Gsps {
         ds.text(tags::CONTENT_DATE, VR::DA, &stamp.date).text(tags::CONTENT_TIME, VR::TM, &stamp.time);
     }
-    if identity.kind != ResultKind::Sr {
+    if !matches!(identity.kind, ResultKind::Sr | ResultKind::Kos) {
         // An unpaired body part keeps Laterality (type 2C) out of the General Series module.
         ds.text(tags::BODY_PART_EXAMINED, VR::CS, "CHEST");
     }

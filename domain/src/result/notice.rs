@@ -72,6 +72,16 @@ impl Language {
         fill(&self.texts().report.partial, &[("failed", &failed.to_string()), ("of", &of.to_string())])
     }
 
+    /// The description of a key object selection, without the notice.
+    pub(super) fn key_findings(self, findings: &str) -> String {
+        fill(&self.texts().key.findings, &[("findings", findings)])
+    }
+
+    /// What is present on one film of several. `number` is its place in the study, from 1.
+    pub(super) fn key_film(self, number: usize, findings: &str) -> String {
+        fill(&self.texts().key.film, &[("number", &number.to_string()), ("findings", findings)])
+    }
+
     pub(super) fn no_finding(self) -> &'static str {
         &self.texts().picture.no_finding
     }

@@ -91,7 +91,7 @@ fn completion(ds: &mut Dataset, context: &Context, images: &[&StudyImage]) {
 }
 
 /// Referenced Request Sequence: the order that the film answered, as far as it tells.
-fn requests(context: &Context, copier: &mut Copier<'_>) -> Vec<Dataset> {
+pub(super) fn requests(context: &Context, copier: &mut Copier<'_>) -> Vec<Dataset> {
     let accession = copier.value(tags::ACCESSION_NUMBER, VR::SH);
     let issuer = copier.sequence(tags::ISSUER_OF_ACCESSION_NUMBER_SEQUENCE, &[]);
     let items = copier.items(tags::REQUEST_ATTRIBUTES_SEQUENCE);

@@ -105,9 +105,22 @@ fn why(language: Language, n: usize, reason: &SkipReason) -> String {
     language.film_not_analyzed(n + 1, reason.is_failure(), text.trim_end_matches('.'))
 }
 
+/// The language of the document and the device that observed (TID 1204, 1002, 1004).
+pub(super) fn observer(context: &Context) -> Vec<Item> {
+    let node = &context.node;
+    vec![
+        code(HasConceptMod, Code::dcm("121049", "Language of Content Item and Descendants"), context.language.code()),
+        code(HasObsContext, Code::dcm("121005", "Observer Type"), Code::dcm("121007", "Device")),
+        Item::new(HasObsContext, Code::dcm("121012", "Device Observer UID"), Value::UidRef(node.device.clone())),
+        text(HasObsContext, Code::dcm("121013", "Device Observer Name"), &node.ae_title),
+        text(HasObsContext, Code::dcm("121014", "Device Observer Manufacturer"), &node.manufacturer),
+        text(HasObsContext, Code::dcm("121015", "Device Observer Model Name"), &node.model_name),
+        text(HasObsContext, Code::dcm("121016", "Device Observer Serial Number"), &node.serial_number),
+    ]
+}
+
 /// Root, language, observer, procedure and image library.
 fn report(context: &Context, images: &[&StudyImage]) -> Item {
-    let node = &context.node;
     let group = container(Code::dcm("126200", "Image Library Group"), None)
         .with(images.iter().enumerate().map(|(n, image)| library_entry(context.language, n, image)));
     let root = Item {
@@ -116,14 +129,7 @@ fn report(context: &Context, images: &[&StudyImage]) -> Item {
         value: Value::Container(Some("1500".to_owned())),
         children: Vec::new(),
     };
-    root.with([
-        code(HasConceptMod, Code::dcm("121049", "Language of Content Item and Descendants"), context.language.code()),
-        code(HasObsContext, Code::dcm("121005", "Observer Type"), Code::dcm("121007", "Device")),
-        Item::new(HasObsContext, Code::dcm("121012", "Device Observer UID"), Value::UidRef(node.device.clone())),
-        text(HasObsContext, Code::dcm("121013", "Device Observer Name"), &node.ae_title),
-        text(HasObsContext, Code::dcm("121014", "Device Observer Manufacturer"), &node.manufacturer),
-        text(HasObsContext, Code::dcm("121015", "Device Observer Model Name"), &node.model_name),
-        text(HasObsContext, Code::dcm("121016", "Device Observer Serial Number"), &node.serial_number),
+    root.with(observer(context)).with([
         code(HasConceptMod, Code::dcm("121058", "Procedure reported"), Code::sct("363679005", "Imaging procedure")),
         container(Code::dcm("111028", "Image Library"), None).with([group]),
     ])
