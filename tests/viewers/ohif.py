@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import sync_playwright
 
-from failure import Failure
+from failure import Slow
 
 # Two shared cores draw by software: seconds become tens of seconds.
 PATIENCE = 90_000
@@ -106,7 +106,7 @@ class Study:
             self.page.wait_for_function(f"() => {{ try {{ return {script} }} catch (e) {{ return false }} }}",
                                         timeout=patience)
         except Timeout:
-            raise Failure(f"not within {patience // 1000} s: {what}; the page reported {self.errors}") from None
+            raise Slow(f"not within {patience // 1000} s: {what}; the page reported {self.errors}") from None
 
     def series(self):
         return self.page.evaluate(SERIES)
@@ -127,7 +127,7 @@ class Study:
             try:
                 self.until("the series opens", opened, PATIENCE // 6)
                 break
-            except Failure:
+            except Slow:
                 if last:
                     raise
         return self.again(series)
@@ -145,7 +145,11 @@ class Study:
     def drawn(self, image):
         """Waits until something is drawn over that film; gives what is shown."""
         there = f"(s => s && s.image === {json.dumps(image)} && s.lines.length && s.texts.length)({SHOWN})"
-        self.until("the line is drawn", there)
+        try:
+            self.until("the line is drawn", there, PATIENCE // 3)
+        except Slow as error:
+            now = self.shown()
+            raise Slow(f"{error}; wanted film {image}, shown is {now and now['image']} with {now and now['texts']}") from None
         # One more frame, for the picture below the lines.
         self.page.wait_for_timeout(1500)
         return self.shown()
