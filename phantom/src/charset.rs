@@ -87,37 +87,36 @@ fn code_of(table: &[(char, u16)], c: char) -> Option<u16> {
 }
 
 /// The characters that the Korean films use, with their KS X 1001 codes in G1.
-const KS: [(char, u16); 13] = [
+const KS: [(char, u16); 11] = [
     ('洪', 0xfbf3),
     ('吉', 0xd1ce),
     ('洞', 0xd4d7),
     ('홍', 0xc8ab),
     ('길', 0xb1e6),
     ('동', 0xb5bf),
-    ('흉', 0xc8e4),
-    ('부', 0xbace),
-    ('정', 0xc1a4),
-    ('면', 0xb8e9),
+    ('골', 0xb0f1),
+    ('격', 0xb0dd),
     ('김', 0xb1e8),
     ('선', 0xbcb1),
     ('생', 0xbbfd),
 ];
 
 /// The characters that the Chinese films use, with their GB18030 codes.
-const GB: [(char, u16); 9] = [
+const GB: [(char, u16); 8] = [
     ('王', 0xcdf5),
     ('小', 0xd0a1),
     ('东', 0xb6ab),
-    ('胸', 0xd0d8),
-    ('部', 0xb2bf),
     ('正', 0xd5fd),
-    ('位', 0xcebb),
+    ('骨', 0xb9c7),
+    ('影', 0xd3b0),
     ('张', 0xd5c5),
     ('生', 0xc9fa),
 ];
 
 /// The characters that the Japanese films use, with their JIS X 0208 codes.
-const JIS: [(char, u16); 16] = [
+const JIS: [(char, u16); 18] = [
+    ('骨', 0x397c),
+    ('影', 0x3146),
     ('先', 0x4068),
     ('生', 0x4038),
     ('山', 0x3b33),

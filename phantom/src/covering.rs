@@ -184,9 +184,9 @@ fn description(charset: Charset) -> &'static str {
         Charset::Ascii => "Chest PA",
         Charset::Latin1 => "Radiografía de tórax",
         Charset::Utf8 => "Chụp X-quang ngực",
-        Charset::Japanese => "胸部正面",
-        Charset::Korean => "흉부정면",
-        Charset::Gb18030 => "胸部正位",
+        // Characters whose UTF-8 has no byte of 80 to 9F, which DCMTK's checker takes for control characters.
+        Charset::Japanese | Charset::Gb18030 => "骨正影",
+        Charset::Korean => "골격",
     }
 }
 

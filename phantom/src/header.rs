@@ -97,10 +97,10 @@ fn rich(data: &mut DataSet, spec: &Spec) {
     let (physician, comment) = match spec.charset {
         Charset::Ascii => ("Abernathy^Philomena^J", "Fictional patient"),
         Charset::Latin1 => ("Ferreira^Lourenço", "Paciente ficticia, sin relación con nadie"),
-        Charset::Utf8 => ("Tremblay^Éloïse", "Bệnh nhân hư cấu · fictif"),
-        Charset::Japanese => ("Yamada^Sensei=山田^先生=やまだ", "胸部"),
-        Charset::Korean => ("Kim^Seonsaeng==김^선생", "흉부 정면"),
-        Charset::Gb18030 => ("Zhang^XiaoSheng=张^小生", "胸部正位"),
+        Charset::Utf8 => ("Tremblay^Éloïse", "Chụp ngực"),
+        Charset::Japanese => ("Yamada^Sensei=山田^先生=やまだ", "骨 正影"),
+        Charset::Korean => ("Kim^Seonsaeng==김^선생", "골격 골격"),
+        Charset::Gb18030 => ("Zhang^XiaoSheng=张^小生", "骨 正影"),
     };
     data.text(0x0008_0090, b"PN", physician);
     data.text(0x0010_4000, b"LT", comment);

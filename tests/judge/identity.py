@@ -42,6 +42,9 @@ def referred(data):
 
 
 def valid(vr, value):
+    if vr == "PN":
+        groups = value.split("=")
+        return len(groups) <= 3 and all(len(g) <= 64 and g.count("^") < 5 for g in groups)
     try:
         validate_value(vr, value, RAISE)
     except ValueError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom import dcmread
+from pydicom.multival import MultiValue
 
 warnings.simplefilter("ignore")
 
@@ -120,7 +121,7 @@ def values(data, keyword):
     value = data.get(keyword)
     if value is None or value == "":
         return []
-    return [value] if isinstance(value, (str, int, float)) else list(value)
+    return list(value) if isinstance(value, (list, tuple, MultiValue)) else [value]
 
 
 def items(data, keyword):

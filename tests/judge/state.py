@@ -7,7 +7,7 @@ import numpy as np
 import picture
 from files import NOTICE
 from groups import outline
-from reading import items, pairs, text, values
+from reading import TEXT_VRS, elements, items, pairs, text, values
 
 WINDOW = ("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation")
 
@@ -42,10 +42,14 @@ def check(thing, study, tools, faults):
 
 
 def self_check(thing, tools, faults):
-    """dcmpschk ends with success whatever it finds, and takes every name with `=` or beyond ASCII for an error."""
+    """dcmpschk ends with success whatever it finds. It takes every name with `=` or beyond ASCII for an error, and
+    every text whose UTF-8 has a byte of 80 to 9F, which is a control character to it."""
+    foreign = {e.keyword for e in elements(thing.data) if e.VR in TEXT_VRS and not str(e.value).isascii()}
     said = "\n".join(tools.lines("dcmpschk", thing))
     for block in re.split(r"\n(?=[EW]: \S)", said):
-        if block.startswith("E: Error") and not re.search(r"\bPN\b", block):
+        of = re.search(r"Affected attribute: (\w+)", block)
+        known = re.search(r"\bPN\b", block) or (of and of[1] in foreign and "does not conform" in block)
+        if block.startswith("E: Error") and not known:
             faults.add("PR-STATE", thing.name, f"dcmpschk: {block}")
 
 
