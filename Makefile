@@ -27,12 +27,12 @@ matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, 
 	@scripts/matrix.sh
 
 property: ## any findings on any film become objects that read back; 100,000 cases, PROPTEST_CASES=N for another number
-	@PROPTEST_CASES=$${PROPTEST_CASES:-100000} cargo test --release -p centinela-domain --test results
+	@PROPTEST_CASES=$${PROPTEST_CASES:-100000} cargo test --release -p centinela-domain --test results --test reports
 
 bench-results: ## CPU time of building SR, GSPS and SC of a large film
 	@scripts/bench-results.sh
 
-viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 5 minutes
+viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 3 minutes
 	@scripts/viewers.sh
 
 bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine

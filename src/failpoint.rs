@@ -31,13 +31,19 @@ pub const ALL: &[&str] = &[
 /// The failpoints that a request for storage commitment passes, in order.
 pub const COMMITMENT: &[&str] = &["commitment.recorded", "commitment.checked", "commitment.told"];
 
+/// The failpoints of a report that goes in an older class, in order.
+pub const DOWNGRADE: &[&str] = &["downgrade.blob_durable", "downgrade.committed"];
+
 /// The failpoints of retention, in order.
 pub const RETENTION: &[&str] = &["retention.marked", "retention.removed"];
 
 /// Stops the process here if the environment says so; nothing in a build without the feature.
 #[inline]
 pub fn hit(name: &'static str) {
-    debug_assert!([ALL, COMMITMENT, RETENTION].concat().contains(&name), "failpoint {name} is missing in its list");
+    debug_assert!(
+        [ALL, COMMITMENT, DOWNGRADE, RETENTION].concat().contains(&name),
+        "failpoint {name} is missing in its list"
+    );
     #[cfg(feature = "failpoints")]
     armed::hit(name);
 }

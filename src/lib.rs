@@ -21,6 +21,7 @@ pub mod failpoint;
 pub mod ingest;
 pub mod loaded;
 pub mod outgoing;
+pub mod probing;
 pub mod queue;
 pub mod retention;
 pub mod store;

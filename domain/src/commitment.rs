@@ -174,6 +174,17 @@ impl Reader {
     }
 }
 
+impl Request {
+    /// The action information in Explicit or else Implicit VR Little Endian, lengths defined.
+    #[must_use]
+    pub fn encode(&self, explicit: bool) -> Vec<u8> {
+        let mut data = Writer { bytes: Vec::new(), explicit };
+        data.uid(TRANSACTION, &self.transaction);
+        data.sequence(REFERENCED_SEQUENCE, self.references.iter().map(|reference| (reference, None)));
+        data.bytes
+    }
+}
+
 impl Report {
     /// Event type: [`ALL_COMMITTED`] or [`SOME_FAILED`].
     #[must_use]

@@ -4,8 +4,9 @@
 //! Modules in reading order: identifiers ([`uid`], [`ae`], [`status`], [`phi`], [`language`]), what was received
 //! ([`header`], [`scan`], [`instance`], [`study`]), who analyses it ([`gate`], [`job`],
 //! [`prediction`], [`finding`], [`code`]), what goes back ([`evidence`], [`result`], [`profile`],
-//! [`deliver`], [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
+//! [`deliver`], [`ability`], [`delivery`], [`commitment`]), and how good a model is ([`merit`], [`plot`]).
 
+pub mod ability;
 pub mod ae;
 pub mod alert;
 pub mod calendar;

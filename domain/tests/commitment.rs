@@ -162,3 +162,13 @@ proptest::proptest! {
         let _ = read(&data);
     }
 }
+
+#[test]
+fn our_own_request_is_read_back() {
+    let references = vec![reference(CR, "1.5"), reference(CR, "1.60")];
+    let request = Request { transaction: uid("1.2.3"), references };
+    for form in [Form::Implicit, Form::Explicit] {
+        let bytes = request.encode(form == Form::Explicit);
+        assert_eq!(Request::read(&bytes, &uid(form.transfer_syntax())), Ok(request.clone()));
+    }
+}

@@ -33,8 +33,7 @@ async fn association(remote: Remote, films: Arc<Vec<Film>>, first: usize, of: us
     let mine: Vec<&Film> = films.iter().skip(first).step_by(of).collect();
     let mut contexts = Vec::new();
     for film in &mine {
-        let context =
-            ProposedContext { abstract_syntax: film.class.clone(), transfer_syntaxes: vec![film.syntax.clone()] };
+        let context = ProposedContext::new(film.class.clone(), vec![film.syntax.clone()]);
         if !contexts.contains(&context) {
             contexts.push(context);
         }

@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut contexts = vec![ProposedContext::verification()];
     for file in &files {
         let (abstract_syntax, _, syntax, _) = part10_parts(file)?;
-        let context = ProposedContext { abstract_syntax, transfer_syntaxes: vec![syntax] };
+        let context = ProposedContext::new(abstract_syntax, vec![syntax]);
         if !contexts.contains(&context) {
             contexts.push(context);
         }

@@ -52,7 +52,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         implementation_class_uid: Uid::derive(&["example", "stream"]),
         implementation_version: "STREAM".to_owned(),
     };
-    let context = ProposedContext { abstract_syntax: class.clone(), transfer_syntaxes: vec![syntax.clone()] };
+    let context = ProposedContext::new(class.clone(), vec![syntax.clone()]);
     let start = Instant::now();
     let (mut times, mut statuses) = (Vec::new(), Vec::new());
     for n in 0..count {

@@ -17,6 +17,7 @@ pub(crate) mod field {
     pub(crate) const N_EVENT_REPORT_RQ: u16 = 0x0100;
     pub(crate) const N_EVENT_REPORT_RSP: u16 = 0x8100;
     pub(crate) const N_ACTION_RQ: u16 = 0x0130;
+    pub(crate) const N_ACTION_RSP: u16 = 0x8130;
     pub(crate) const C_CANCEL_RQ: u16 = 0x0FFF;
     /// Set in every response.
     pub(crate) const RESPONSE: u16 = 0x8000;
@@ -145,6 +146,19 @@ pub(crate) fn event_report_request(message_id: u16, event_type: u16) -> Vec<u8> 
         .number(DATA_SET_TYPE, 0x0001)
         .uid(AFFECTED_INSTANCE, constant(commitment::SOP_INSTANCE).as_ref())
         .number(EVENT_TYPE, event_type)
+        .finish()
+}
+
+/// N-ACTION-RQ of the Storage Commitment Push Model (PS3.7 section 10.3.4.1).
+pub(crate) fn action_request(message_id: u16, action_type: u16) -> Vec<u8> {
+    let constant = |uid| Uid::parse(uid).ok();
+    Encoder::new()
+        .uid(REQUESTED_CLASS, constant(commitment::SOP_CLASS).as_ref())
+        .number(COMMAND_FIELD, field::N_ACTION_RQ)
+        .number(MESSAGE_ID, message_id)
+        .number(DATA_SET_TYPE, 0x0001)
+        .uid(REQUESTED_INSTANCE, constant(commitment::SOP_INSTANCE).as_ref())
+        .number(ACTION_TYPE, action_type)
         .finish()
 }
 

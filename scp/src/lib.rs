@@ -9,7 +9,7 @@
 //! In reading order: `state` (the state machine), `wire` (framing), `pace` (the least rate),
 //! `message` (sending), `command` (command sets), `negotiation` and `preference` (what is accepted),
 //! `policy`, `network` and `admission` (who is let in), `identity`, `association` (the acceptor),
-//! `commitment`, `listener`, `spool`, `part10`, `remote`, `scu` (the requestor), `tls`.
+//! `commitment`, `listener`, `spool`, `part10`, `remote`, `proposal`, `scu` (the requestor), `sniff`, `tls`.
 
 mod admission;
 mod association;
@@ -28,9 +28,11 @@ mod pace;
 mod part10;
 mod policy;
 pub mod preference;
+mod proposal;
 mod rejection;
 mod remote;
 mod scu;
+mod sniff;
 mod spool;
 mod state;
 mod tls;
@@ -46,9 +48,11 @@ pub use listener::{Listener, serve, serve_all};
 pub use network::{Network, NetworkError};
 pub use part10::part10_parts;
 pub use policy::{CalledRule, Caller, CallerRule, Limits, Policy, Security};
+pub use proposal::{ContextAnswer, PeerAnswer, ProposedContext, Role};
 pub use rejection::{RefusalCause, Rejection};
 pub use remote::{Remote, RequestError};
-pub use scu::{ProposedContext, Requestor, RequestorOptions};
+pub use scu::{Requestor, RequestorOptions};
+pub use sniff::{Speaks, sniff};
 pub use spool::Spooled;
 pub use tls::suites;
 pub use tls::{

@@ -1,25 +1,26 @@
 //! The requestor's side of an association: Verification and Storage as SCU (PS3.4 annexes A and B,
-//! PS3.7 section 9.1, PS3.8 section 9.2), and reports on storage commitment as SCP (PS3.4 annex J).
+//! PS3.7 section 9.1, PS3.8 section 9.2), storage commitment in both roles (PS3.4 annex J).
 //! One request is outstanding at a time.
 
-use crate::command::{COMMAND_LIMIT, CommandSet, echo_request, event_report_request, field, store_request};
+use crate::command::{
+    COMMAND_LIMIT, CommandSet, action_request, echo_request, event_report_request, field, store_request,
+};
 use crate::commitment::EXPLICIT_LITTLE_ENDIAN;
-use crate::message::{SMALLEST_PEER_PDU, send_message};
-use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, VERIFICATION, user_items};
+use crate::message::send_message;
+use crate::negotiation::{Context, VERIFICATION};
 use crate::pace::Pace;
+use crate::proposal::{PeerAnswer, ProposedContext, constant, request_pdu};
 use crate::rejection::Rejection;
 use crate::remote::{Remote, RequestError};
 use crate::state::Event;
 use crate::tls::Transport;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
 use centinela_domain::ae::AeTitle;
-use centinela_domain::commitment::{self, Report};
+use centinela_domain::commitment::{self, Report, Request};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
-use dicom_ul::pdu::{
-    AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, RequestorRoles,
-    UserVariableItem, read_pdu, write_pdu,
-};
+use dicom_ul::pdu::{Pdu, read_pdu};
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -47,34 +48,6 @@ pub struct RequestorOptions {
     pub implementation_version: String,
 }
 
-/// One presentation context to propose.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProposedContext {
-    /// The SOP class.
-    pub abstract_syntax: Uid,
-    /// Transfer syntaxes; the peer chooses one.
-    pub transfer_syntaxes: Vec<Uid>,
-}
-
-impl ProposedContext {
-    /// The context that [`Requestor::echo`] needs.
-    #[must_use]
-    pub fn verification() -> Self {
-        Self { abstract_syntax: constant(VERIFICATION), transfer_syntaxes: vec![constant(IMPLICIT_LITTLE_ENDIAN)] }
-    }
-
-    /// The context that [`Requestor::report`] needs. Proposed together with the SCP role (PS3.7
-    /// annex D.3.3.4): we call, but the peer is the one who asked for commitment.
-    #[must_use]
-    pub fn commitment() -> Self {
-        let syntaxes = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN];
-        Self {
-            abstract_syntax: constant(commitment::SOP_CLASS),
-            transfer_syntaxes: syntaxes.into_iter().map(constant).collect(),
-        }
-    }
-}
-
 /// One open association with a peer.
 ///
 /// After an error other than [`RequestError::NoPresentationContext`] the association is aborted
@@ -84,8 +57,10 @@ impl ProposedContext {
 pub struct Requestor {
     wire: Wire<Transport>,
     remote: Remote,
+    own: SocketAddr,
+    peer: SocketAddr,
     contexts: Vec<Context>,
-    peer_max_pdu: u32,
+    answer: PeerAnswer,
     wait: Duration,
     last_message_id: u16,
     broken: bool,
@@ -101,10 +76,31 @@ impl Requestor {
         options: &RequestorOptions,
         contexts: &[ProposedContext],
     ) -> Result<Self, RequestError> {
+        let requestor = Self::negotiate(remote, options, contexts).await?;
+        match contexts.first() {
+            Some(first) if requestor.contexts.is_empty() => {
+                requestor.release().await;
+                let sop_class = first.abstract_syntax.clone();
+                Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class })
+            }
+            _ => Ok(requestor),
+        }
+    }
+
+    /// As [`Requestor::open`], but an association on which nothing was accepted is one too:
+    /// [`Requestor::answer`] tells what the peer said to each context.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] but `InvalidFile` and `NoPresentationContext`.
+    pub async fn negotiate(
+        remote: &Remote,
+        options: &RequestorOptions,
+        contexts: &[ProposedContext],
+    ) -> Result<Self, RequestError> {
         let protocol = |detail| RequestError::Protocol { remote: remote.clone(), detail };
-        let Some(first) = contexts.first() else {
+        if contexts.is_empty() {
             return Err(protocol("no presentation context to propose"));
-        };
+        }
         if contexts.len() > MOST_CONTEXTS {
             return Err(protocol("more than 128 presentation contexts to propose"));
         }
@@ -119,6 +115,7 @@ impl Requestor {
             }
         };
         stream.set_nodelay(true).map_err(unreachable)?;
+        let (own, peer) = (stream.local_addr().map_err(unreachable)?, stream.peer_addr().map_err(unreachable)?);
         let transport = match &remote.tls {
             None => Transport::Plain(stream),
             Some(connector) => {
@@ -129,8 +126,10 @@ impl Requestor {
         let mut requestor = Self {
             wire: Wire::new(transport, options.max_pdu, CancellationToken::new()),
             remote: remote.clone(),
+            own,
+            peer,
             contexts: Vec::new(),
-            peer_max_pdu: 0,
+            answer: PeerAnswer::default(),
             wait: options.response_timeout,
             last_message_id: 0,
             broken: false,
@@ -150,61 +149,31 @@ impl Requestor {
             });
         }
         let accepted = match read_pdu(bytes.as_slice(), ACCEPT_LIMIT, true) {
-            Ok(Some(Pdu::AssociationAC(accepted))) => requestor.adopt(&accepted, contexts),
+            Ok(Some(Pdu::AssociationAC(accepted))) => PeerAnswer::read(&accepted, contexts),
             _ => Err("an A-ASSOCIATE-AC that cannot be decoded"),
         };
-        if let Err(what) = accepted {
-            let fault = Fault::Violation(AbortReason::InvalidParameter, what);
-            requestor.checked(Err(fault), step).await?;
-        }
-        if requestor.contexts.is_empty() {
-            let sop_class = first.abstract_syntax.clone();
-            requestor.release().await;
-            return Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class });
-        }
+        let accepted = accepted.map_err(|what| Fault::Violation(AbortReason::InvalidParameter, what));
+        (requestor.answer, requestor.contexts) = requestor.checked(accepted, step).await?;
         requestor.wire.establish(CancellationToken::new(), Pace::off());
         Ok(requestor)
     }
 
-    /// Takes over what the peer accepted.
-    fn adopt(&mut self, accepted: &AssociationAC, proposed: &[ProposedContext]) -> Result<(), &'static str> {
-        let mut may_report = true;
-        for item in &accepted.user_variables {
-            match item {
-                UserVariableItem::MaxLength(length) => self.peer_max_pdu = *length,
-                // Without the item the default roles hold, in which we could not report. Peers that
-                // forget the item take reports all the same, so only a plain no is taken for a no.
-                UserVariableItem::ScuScpRoleSelectionSubItem(class, roles) => {
-                    may_report &= class.trim_matches(['\0', ' ']) != commitment::SOP_CLASS || roles.scp;
-                }
-                _ => {}
-            }
-        }
-        if (1..SMALLEST_PEER_PDU).contains(&self.peer_max_pdu) {
-            return Err("a maximum PDU length that is too small");
-        }
-        for result in &accepted.presentation_contexts {
-            if result.reason != PresentationContextResultReason::Acceptance {
-                continue;
-            }
-            let context = proposed.get(usize::from(result.id / 2)).filter(|_| result.id % 2 == 1);
-            let syntax = Uid::parse(&result.transfer_syntax).ok();
-            let (Some(context), Some(syntax)) = (context, syntax) else {
-                return Err("an accepted presentation context that was not proposed");
-            };
-            if !context.transfer_syntaxes.contains(&syntax) {
-                return Err("an accepted transfer syntax that was not proposed");
-            }
-            if context.abstract_syntax.as_str() == commitment::SOP_CLASS && !may_report {
-                continue;
-            }
-            self.contexts.push(Context {
-                id: result.id,
-                abstract_syntax: context.abstract_syntax.clone(),
-                transfer_syntax: syntax,
-            });
-        }
-        Ok(())
+    /// What the peer said to the proposal, and of itself.
+    #[must_use]
+    pub const fn answer(&self) -> &PeerAnswer {
+        &self.answer
+    }
+
+    /// Our own address, as this connection has it.
+    #[must_use]
+    pub const fn own_address(&self) -> SocketAddr {
+        self.own
+    }
+
+    /// The peer's address, as this connection has it.
+    #[must_use]
+    pub const fn peer_address(&self) -> SocketAddr {
+        self.peer
     }
 
     /// Whether the peer takes this class in this transfer syntax.
@@ -249,6 +218,21 @@ impl Requestor {
             }
             outcome => outcome,
         }
+    }
+
+    /// N-ACTION that asks for storage commitment (PS3.4 section J.3.2). Needs a context for its class among
+    /// the proposed ones, in the role of SCU. The outcome comes later, as the peer's N-EVENT-REPORT.
+    ///
+    /// # Errors
+    /// Any [`RequestError`] of an open association. A status other than success is no error.
+    pub async fn ask_commitment(&mut self, request: &Request) -> Result<DimseStatus, RequestError> {
+        let class = constant(commitment::SOP_CLASS);
+        let context = self.context(&class, None)?;
+        let syntax = self.contexts.iter().find(|c| c.id == context).map(|c| c.transfer_syntax.as_str());
+        let data_set = request.encode(syntax == Some(EXPLICIT_LITTLE_ENDIAN));
+        let id = self.next_message_id();
+        let command = action_request(id, commitment::REQUEST);
+        self.exchange(context, &command, Some(&data_set), field::N_ACTION_RSP, "N-ACTION").await
     }
 
     /// N-EVENT-REPORT of a transaction of the peer. Needs [`ProposedContext::commitment`] among the
@@ -307,7 +291,7 @@ impl Requestor {
         if self.broken {
             return Err(RequestError::Lost { remote: self.remote.clone() });
         }
-        let sent = send_message(&mut self.wire, context, command, data_set, self.peer_max_pdu, self.wait).await;
+        let sent = send_message(&mut self.wire, context, command, data_set, self.answer.max_pdu, self.wait).await;
         let outcome = match sent {
             // The peer may have said why it closed.
             Err(Fault::Lost) => self.response(context, expected).await,
@@ -343,8 +327,8 @@ impl Requestor {
         }
         match (set.data_set, expected) {
             (false, _) => {}
-            // An event reply, which says nothing that we need (PS3.7 section 10.1.1.1.7).
-            (true, field::N_EVENT_REPORT_RSP) => self.skip_data_set(context).await?,
+            // An event or action reply, which says nothing that we need (PS3.7 sections 10.1.1.1.7, 10.1.4.1.8).
+            (true, field::N_EVENT_REPORT_RSP | field::N_ACTION_RSP) => self.skip_data_set(context).await?,
             (true, _) => return Err(broken("a response with a data set")),
         }
         set.status.ok_or_else(|| broken("a response without a status"))
@@ -360,7 +344,7 @@ impl Requestor {
             };
             received += fragment.data.len();
             if fragment.context != context || fragment.command || received > COMMAND_LIMIT {
-                return Err(Fault::Violation(AbortReason::ServiceUser, "an event reply that cannot be read"));
+                return Err(Fault::Violation(AbortReason::ServiceUser, "a reply that cannot be read"));
             }
             if fragment.last {
                 return Ok(());
@@ -392,36 +376,4 @@ impl Requestor {
             },
         })
     }
-}
-
-/// The whole A-ASSOCIATE-RQ; context identifiers are 1, 3, 5, ... in the given order.
-fn request_pdu(remote: &Remote, options: &RequestorOptions, contexts: &[ProposedContext]) -> Option<Vec<u8>> {
-    let text = |uid: &Uid| uid.as_str().to_owned();
-    let proposed = (1..=u8::MAX).step_by(2).zip(contexts).map(|(id, context)| PresentationContextProposed {
-        id,
-        abstract_syntax: text(&context.abstract_syntax),
-        transfer_syntaxes: context.transfer_syntaxes.iter().map(text).collect(),
-    });
-    let mut user_variables =
-        user_items(options.max_pdu, &options.implementation_class_uid, &options.implementation_version);
-    if contexts.iter().any(|context| context.abstract_syntax.as_str() == commitment::SOP_CLASS) {
-        let roles = RequestorRoles { scu: false, scp: true };
-        user_variables.push(UserVariableItem::ScuScpRoleSelectionSubItem(commitment::SOP_CLASS.to_owned(), roles));
-    }
-    let request = Pdu::AssociationRQ(AssociationRQ {
-        protocol_version: 1,
-        calling_ae_title: options.calling.as_str().to_owned(),
-        called_ae_title: remote.ae_title.as_str().to_owned(),
-        application_context_name: APPLICATION_CONTEXT.to_owned(),
-        presentation_contexts: proposed.collect(),
-        user_variables,
-    });
-    let mut pdu = Vec::new();
-    write_pdu(&mut pdu, &request).ok()?;
-    Some(pdu)
-}
-
-/// A UID of the standard, which is valid.
-fn constant(uid: &'static str) -> Uid {
-    Uid::parse(uid).expect("a UID of the standard")
 }

@@ -3,9 +3,9 @@
 use super::predict::{self, Scored};
 use crate::app::App;
 use crate::blob::{self, hex};
-use crate::config::Peer;
 use crate::failpoint;
 use crate::loaded::LoadedModel;
+use crate::probing::{self, Destination};
 use crate::store::events::{self, EventKind};
 use crate::store::instances::{self, InstanceRow};
 use crate::store::jobs::{self, JobRow};
@@ -16,7 +16,7 @@ use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
-use centinela_domain::profile::{OnSkip, Profile, ResultKind};
+use centinela_domain::profile::{OnSkip, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
 use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
@@ -28,6 +28,13 @@ use sha2::{Digest as _, Sha256};
 /// # Errors
 /// If an attempt failed in a way that another attempt may not.
 pub async fn run(app: &App, job: &JobRow) -> Result<()> {
+    // Again where a destination began to take another kind while the objects were built.
+    while !attempt(app, job).await? {}
+    Ok(())
+}
+
+/// Builds and schedules; false if a kind is missing that somebody wants by now.
+async fn attempt(app: &App, job: &JobRow) -> Result<bool> {
     // One for all of the report, whatever is loaded meanwhile.
     let model = app.model()?;
     let rows = {
@@ -40,7 +47,11 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     let (rows, outcomes) = outcomes(app, &model, rows).await?;
     let analyzed = outcomes.iter().any(|o| matches!(o, Scored::Yes(..)));
     let chest = rows.iter().any(|r| r.chest == Some(true));
-    let kinds = if rows.is_empty() { Vec::new() } else { wanted(app, analyzed, chest) };
+    let destinations = {
+        let mut tx = app.db.read().await?;
+        probing::destinations(&mut tx, &app.config).await?
+    };
+    let kinds = if rows.is_empty() { Vec::new() } else { wanted(&destinations, analyzed, chest) };
     let reasons = if rows.is_empty() { "there is no film".to_owned() } else { reasons(app, &outcomes) };
     // A film that another attempt may score is no reason to call its study unsuitable.
     let failed = outcomes.iter().any(|o| matches!(o, Scored::No(SkipReason::Processing)));
@@ -55,10 +66,14 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
 
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
+    let destinations = probing::destinations(&mut tx, &app.config).await?;
+    if !rows.is_empty() && wanted(&destinations, analyzed, chest).iter().any(|kind| !kinds.contains(kind)) {
+        return Ok(false);
+    }
     for row in &stored {
         results::insert(&mut tx, row).await?;
-        for peer in app.config.peers.destinations().filter(|p| takes(p, row, chest)) {
-            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &peer.name, now).await?;
+        for to in destinations.iter().filter(|to| takes(to, row, chest)) {
+            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, now).await?;
         }
     }
     let state = match (analyzed, failed) {
@@ -75,7 +90,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         failpoint::hit("report.committed");
         app.outbox.ring();
     }
-    Ok(())
+    Ok(true)
 }
 
 /// The outcome of every instance that a report may speak of.
@@ -93,22 +108,16 @@ async fn outcomes(app: &App, model: &LoadedModel, rows: Vec<InstanceRow>) -> Res
 }
 
 /// The kinds that somebody wants; nothing where nothing was analysed and nobody wants to hear of it.
-fn wanted(app: &App, analyzed: bool, chest: bool) -> Vec<ResultKind> {
-    let destinations = || app.config.peers.destinations();
+fn wanted(destinations: &[Destination<'_>], analyzed: bool, chest: bool) -> Vec<ResultKind> {
     if !analyzed {
-        let told = destinations().any(|p| gets(p).contains(&ResultKind::Sr) && hears(p.on_skip, chest));
-        return if told { vec![ResultKind::Sr] } else { Vec::new() };
+        let hears = |to: &Destination<'_>| to.kinds.contains(&ResultKind::Sr) && hears(to.peer.on_skip, chest);
+        return if destinations.iter().any(hears) { vec![ResultKind::Sr] } else { Vec::new() };
     }
     // The report is always built: it is the record, and the next revision names it.
     ResultKind::ALL
         .into_iter()
-        .filter(|kind| *kind == ResultKind::Sr || destinations().any(|p| gets(p).contains(kind)))
+        .filter(|kind| *kind == ResultKind::Sr || destinations.iter().any(|to| to.kinds.contains(kind)))
         .collect()
-}
-
-/// What a destination gets; as long as nobody knows, everything that it may turn out to take.
-fn gets(peer: &Peer) -> &[ResultKind] {
-    peer.deliver.kinds().unwrap_or(Profile::Compat.kinds())
 }
 
 const fn hears(on_skip: OnSkip, chest: bool) -> bool {
@@ -119,9 +128,9 @@ const fn hears(on_skip: OnSkip, chest: bool) -> bool {
     }
 }
 
-fn takes(peer: &Peer, row: &ResultRow, chest: bool) -> bool {
-    let kind = gets(peer).iter().any(|k| k.as_str() == row.kind);
-    kind && (!row.not_analyzed || hears(peer.on_skip, chest))
+fn takes(to: &Destination<'_>, row: &ResultRow, chest: bool) -> bool {
+    let kind = to.kinds.iter().any(|kind| kind.as_str() == row.kind);
+    kind && (!row.not_analyzed || hears(to.peer.on_skip, chest))
 }
 
 fn reasons(app: &App, outcomes: &[Scored]) -> String {

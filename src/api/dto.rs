@@ -1,6 +1,10 @@
 //! The answers, as structs of their own: rows may change without the API, and what is not named
 //! here (names, dates of birth, descriptions, digests of identities) cannot leave by accident.
 
+mod peers;
+
+pub use peers::{PeerList, PeerSummary, ProbeSummary};
+
 use super::schema::dto;
 use super::time::Time;
 use serde_json::Value;
@@ -412,34 +416,6 @@ dto! {
     DeliveryList {
         /// The deliveries.
         deliveries: Vec<DeliverySummary>,
-    }
-
-    /// A peer of ae-titles.toml.
-    PeerSummary {
-        /// Our name for it.
-        name: String,
-        /// Its AE title.
-        ae_title: String,
-        /// Host name or address.
-        host: Option<String>,
-        /// DICOM port.
-        port: Option<u16>,
-        /// Whether it may push studies to us.
-        sends: bool,
-        /// What it receives: full, compat, minimal, research, none, auto, or kinds with commas between.
-        deliver: String,
-        /// When it hears that nothing was analysed: none, chest or all.
-        on_skip: String,
-        /// How many deliveries are in each state.
-        deliveries: BTreeMap<String, i64>,
-    }
-
-    /// Who we are and whom we know.
-    PeerList {
-        /// Our own AE title.
-        ae_title: String,
-        /// The peers.
-        peers: Vec<PeerSummary>,
     }
 
     /// An output of a model.

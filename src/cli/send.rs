@@ -49,7 +49,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
 pub async fn push(remote: &Remote, options: &RequestorOptions, path: &Path) -> Result<()> {
     let bytes = tokio::fs::read(path).await.context("cannot be read")?;
     let (class, instance, syntax, offset) = part10_parts(&bytes)?;
-    let context = ProposedContext { abstract_syntax: class.clone(), transfer_syntaxes: vec![syntax.clone()] };
+    let context = ProposedContext::new(class.clone(), vec![syntax.clone()]);
     let mut requestor = Requestor::open(remote, options, &[context]).await?;
     if !requestor.accepts(&class, &syntax) {
         requestor.release().await;

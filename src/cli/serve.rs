@@ -139,6 +139,8 @@ impl Running {
             }));
             let calls = handler.refused_calls();
             roles.spawn(named("refused calls", ingest::refused::run(Arc::clone(&app), calls, stop.clone())));
+            let heard = handler.calls();
+            roles.spawn(named("calls", ingest::heard::run(Arc::clone(&app), heard, stop.clone())));
             roles.spawn(named("scp", async move {
                 centinela_scp::serve_all(scp, policy, handler, stopped).await.context("DICOM listener")
             }));

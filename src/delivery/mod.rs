@@ -1,7 +1,10 @@
 //! Delivery: one loop for each destination, so that a dead one never slows another.
 
 mod encode;
+mod fit;
 pub mod folder;
+mod probe;
+mod record;
 mod send;
 pub mod stow;
 
@@ -40,17 +43,27 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
 }
 
 async fn serve(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Result<()> {
+    let mut watch = probe::Watch::default();
     while !stop.is_cancelled() {
-        match claim(&app, &peer).await {
+        let batch = match watch.keep(&app, &peer, &stop).await {
+            Ok(true) => claim(&app, &peer).await,
+            // Nobody knows yet what it takes: what is scheduled for it waits.
+            Ok(false) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        };
+        match batch {
             Ok(batch) if batch.is_empty() => tokio::select! {
                 () = stop.cancelled() => {}
                 () = app.outbox.wait(Duration::from_millis(500)) => {}
             },
             Ok(batch) => {
                 failpoint::hit("delivery.claimed");
-                if let Err(error) = send::batch(&app, &peer, batch).await {
-                    tracing::error!(peer = peer.name, "deliveries could not be recorded: {error:#}");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                match send::batch(&app, &peer, batch).await {
+                    Ok(refused) => watch.doubtful |= refused,
+                    Err(error) => {
+                        tracing::error!(peer = peer.name, "deliveries could not be recorded: {error:#}");
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
                 }
             }
             Err(error) => {

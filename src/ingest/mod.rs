@@ -7,6 +7,7 @@ mod commit;
 mod commitment;
 pub mod completion;
 mod error;
+pub mod heard;
 mod old_digest;
 pub mod refused;
 mod rows;
@@ -26,6 +27,7 @@ use centinela_scp::{
 };
 use commit::Committer;
 pub use error::IngestError;
+use heard::Heard;
 use refused::RefusedCalls;
 use space::FreeSpace;
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub struct Ingest {
     committer: Committer,
     space: Arc<FreeSpace>,
     refused: Arc<RefusedCalls>,
+    heard: Arc<Heard>,
 }
 
 impl Ingest {
@@ -46,13 +49,19 @@ impl Ingest {
     /// the handler is gone.
     pub fn start(app: Arc<App>) -> (Self, impl Future<Output = ()>) {
         let (committer, running) = commit::committer(Arc::clone(&app));
-        (Self { app, committer, space: Arc::default(), refused: Arc::default() }, running)
+        (Self { app, committer, space: Arc::default(), refused: Arc::default(), heard: Arc::default() }, running)
     }
 
     /// Refused calls, for [`refused::run`] to write.
     #[must_use]
     pub fn refused_calls(&self) -> Arc<RefusedCalls> {
         Arc::clone(&self.refused)
+    }
+
+    /// Calls of peers, for [`heard::run`] to write.
+    #[must_use]
+    pub fn calls(&self) -> Arc<Heard> {
+        Arc::clone(&self.heard)
     }
 
     fn refuse(&self, event: &AssociationEvent, cause: RefusalCause, claimed: &str) {
@@ -181,6 +190,12 @@ impl StoreHandler for Ingest {
         match &event.change {
             AssociationChange::Accepted { excluded, .. } => {
                 Counters::add(&counters.associations_accepted, 1);
+                let peers = &self.app.config.peers.peers;
+                if let Some(title) = &event.calling
+                    && peers.iter().any(|known| known.ae_title == *title)
+                {
+                    self.heard.note(title, peer.ip(), self.app.clock.now());
+                }
                 if *excluded > 0 {
                     self.refuse(&event, RefusalCause::SopClasses, calling);
                 }

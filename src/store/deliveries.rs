@@ -104,6 +104,37 @@ pub async fn give_back(tx: &mut Tx, id: &str, next_at: UnixMs) -> Result<()> {
     Ok(())
 }
 
+/// Points a claimed delivery to another form of its result; false if it is no longer ours, or points elsewhere.
+///
+/// # Errors
+/// If the database fails.
+pub async fn repoint(tx: &mut Tx, id: &str, from: &str, to: &str) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
+        "update delivery set result = $3 where id = $1 and result = $2 and state = 'sending'")
+        .bind(id).bind(from).bind(to).execute(c).await?.rows_affected());
+    Ok(done == 1)
+}
+
+/// A delivery that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Withdrawn {
+    /// SOP Instance UID of the result.
+    pub result: String,
+    /// Study Instance UID.
+    pub study_uid: String,
+}
+
+/// Takes back what waits for a destination and is of this kind.
+///
+/// # Errors
+/// If the database fails.
+pub async fn withdraw(tx: &mut Tx, destination: &str, kind: &str) -> Result<Vec<Withdrawn>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "delete from delivery where destination = $1 and state = 'scheduled' \
+         and result in (select sop_instance from result where kind = $2) returning result, study_uid")
+        .bind(destination).bind(kind).fetch_all(c).await?))
+}
+
 /// At start of the only process of a database: whatever is marked sending was interrupted.
 ///
 /// # Errors

@@ -47,6 +47,14 @@ pub enum EventKind {
     DeliveryDelayed,
     /// A destination refused the object.
     DeliveryRefused,
+    /// A report was rewritten in a class that its destination takes.
+    ResultDowngraded,
+    /// The destination does not take this kind after all: nothing is sent.
+    DeliveryWithdrawn,
+    /// A destination was asked what it takes, and gets other kinds from now on.
+    PeerProbed,
+    /// A destination could not be asked what it takes.
+    ProbeFailed,
     /// Somebody asked for another try.
     RetryRequested,
     /// A peer was not let in, or not with all its SOP classes; about no study.
@@ -82,7 +90,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 35] = [
+pub const ALL: [EventKind; 39] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -102,6 +110,10 @@ pub const ALL: [EventKind; 35] = [
     EventKind::Delivered,
     EventKind::DeliveryDelayed,
     EventKind::DeliveryRefused,
+    EventKind::ResultDowngraded,
+    EventKind::DeliveryWithdrawn,
+    EventKind::PeerProbed,
+    EventKind::ProbeFailed,
     EventKind::RetryRequested,
     EventKind::CallRefused,
     EventKind::CommitmentRequested,
@@ -155,6 +167,10 @@ impl EventKind {
             Self::Delivered => "delivered",
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
+            Self::ResultDowngraded => "result_downgraded",
+            Self::DeliveryWithdrawn => "delivery_withdrawn",
+            Self::PeerProbed => "peer_probed",
+            Self::ProbeFailed => "probe_failed",
             Self::RetryRequested => "retry_requested",
             Self::CallRefused => "call_refused",
             Self::CommitmentRequested => "commitment_requested",

@@ -8,9 +8,11 @@ pub mod commitments;
 pub mod deliveries;
 pub mod dialect;
 pub mod events;
+pub mod heard;
 pub mod instances;
 pub mod jobs;
 pub mod predictions;
+pub mod probes;
 pub mod results;
 pub mod retention;
 pub mod settings;
@@ -216,4 +218,40 @@ impl Tx {
 #[must_use]
 pub fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[tokio::test]
+    async fn results_of_older_versions_outlive_the_table_that_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("centinela.db");
+        let mut former = sqlx::migrate!("migrations/sqlite");
+        former.migrations.to_mut().truncate(3);
+        let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path).create_if_missing(true));
+        let pool = pool.await.unwrap();
+        former.run(&pool).await.unwrap();
+        let insert =
+            "insert into result values ('1.2', '1.1', 2, 'sr', '1.3', '1.4', null, true, 'k', 5, 's', 'm', 0, 7)";
+        sqlx::query(insert).execute(&pool).await.unwrap();
+        pool.close().await;
+
+        let db = Db::open_sqlite(&path).await.unwrap();
+        let mut tx = db.write().await.unwrap();
+        let mut row = results::find(&mut tx, "1.2").await.unwrap().unwrap();
+        assert_eq!((row.revision, row.not_analyzed, row.created_at), (2, true, 7));
+        assert_eq!((&row.destination, &row.derived_from), (&None, &None));
+        (row.sop_instance, row.kind, row.derived_from) = ("1.9".into(), "seg".into(), Some("1.2".into()));
+        assert!(results::insert(&mut tx, &row).await.unwrap());
+        let indexes: Vec<String> = on!(&mut tx, c => sqlx::query_scalar(
+            "select name from sqlite_master where type = 'index' and name = 'result_study'")
+            .fetch_all(c).await.unwrap());
+        assert_eq!(indexes, ["result_study"]);
+        row.kind = "pdf".into();
+        row.sop_instance = "1.10".into();
+        assert!(results::insert(&mut tx, &row).await.is_err(), "kinds are a closed set");
+    }
 }

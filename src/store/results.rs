@@ -76,6 +76,23 @@ pub async fn of_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<ResultRow>> {
         .bind(study_uid).fetch_all(c).await?))
 }
 
+/// The latest report before `revision` that a destination has.
+///
+/// # Errors
+/// If the database fails.
+pub async fn latest_report_at(
+    tx: &mut Tx,
+    destination: &str,
+    study_uid: &str,
+    revision: i64,
+) -> Result<Option<ResultRow>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select r.* from delivery d join result r on r.sop_instance = d.result where d.destination = $1 \
+         and d.study_uid = $2 and d.state in ('accepted', 'committed') and r.revision < $3 and r.kind = 'sr' \
+         order by r.revision desc limit 1")
+        .bind(destination).bind(study_uid).bind(revision).fetch_optional(c).await?))
+}
+
 /// The latest report before `revision`: what the next one replaces.
 ///
 /// # Errors

@@ -7,10 +7,12 @@
 mod harness;
 
 mod alerts;
+mod auto_deliver;
 mod bad_input;
 mod command_line;
 mod commitment;
 mod conformance;
+mod downgrade;
 mod duplicates;
 mod evaluate;
 mod faults;

@@ -5,9 +5,9 @@ use super::refusal::TlsRefusal;
 use super::transport::Transport;
 use super::watched::Watched;
 use super::{CredentialError, VERSIONS, pem, provider};
-use rustls::ClientConfig;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl TlsConnector {
     /// For peers that are never called by TLS: every certificate is refused.
     #[must_use]
     pub fn believing_nobody() -> ClientConfig {
-        let nobody = rustls::RootCertStore::empty();
+        let nobody = RootCertStore::empty();
         ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
             // The provider has suites for both versions.
@@ -118,6 +118,16 @@ impl TlsConnector {
             Ok(Ok(stream)) => Ok(Transport::connected(stream)),
         }
     }
+}
+
+/// The ClientHello of a connector that trusts nobody: enough to hear whether a port speaks TLS.
+pub(crate) fn client_hello() -> Option<Vec<u8>> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(VERSIONS).ok()?;
+    let config = builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth();
+    let name = ServerName::try_from("peer.invalid").ok()?;
+    let mut hello = Vec::new();
+    ClientConnection::new(Arc::new(config), name).ok()?.write_tls(&mut hello).ok()?;
+    Some(hello)
 }
 
 fn configure(files: &ConnectorFiles) -> Result<Loaded, CredentialError> {

@@ -22,6 +22,7 @@ pub use watched::CredentialError;
 
 pub(crate) use acceptor::Secured;
 pub(crate) use certificate::element;
+pub(crate) use connector::client_hello;
 pub(crate) use pem::read_file;
 pub(crate) use transport::Transport;
 pub(crate) use watched::Watched;

@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 mod node;
 mod peer;
+mod probe;
 mod requestor;
 mod stop;
 mod storage;

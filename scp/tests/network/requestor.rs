@@ -32,10 +32,8 @@ fn options() -> RequestorOptions {
 }
 
 fn contexts() -> Vec<ProposedContext> {
-    let context = |class, syntaxes: &[&str]| ProposedContext {
-        abstract_syntax: uid(class),
-        transfer_syntaxes: syntaxes.iter().map(|s| uid(s)).collect(),
-    };
+    let context =
+        |class, syntaxes: &[&str]| ProposedContext::new(uid(class), syntaxes.iter().map(|s| uid(s)).collect());
     vec![ProposedContext::verification(), context(CR, &[EXPLICIT, IMPLICIT]), context(DX, &[JPEG_2000])]
 }
 
@@ -74,10 +72,7 @@ async fn a_class_or_syntax_that_was_not_accepted_is_told_and_harms_nothing() {
     let refused = requestor.store(&uid(DX), &uid("1.2.3"), &uid(EXPLICIT), b"x").await;
     assert!(matches!(refused, Err(RequestError::NoPresentationContext { .. })));
     assert_eq!(requestor.echo().await.unwrap(), DimseStatus::SUCCESS);
-    let find = [ProposedContext {
-        abstract_syntax: uid("1.2.840.10008.5.1.4.1.2.2.1"),
-        transfer_syntaxes: vec![uid(IMPLICIT)],
-    }];
+    let find = [ProposedContext::new(uid("1.2.840.10008.5.1.4.1.2.2.1"), vec![uid(IMPLICIT)])];
     let none = Requestor::open(&remote(node.address, "NODE"), &options(), &find).await;
     assert!(matches!(none, Err(RequestError::NoPresentationContext { .. })));
 }

@@ -90,10 +90,7 @@ impl Both {
             implementation_class_uid: Uid::parse("2.25.1").unwrap(),
             implementation_version: "TEST".to_owned(),
         };
-        let context = ProposedContext {
-            abstract_syntax: Uid::parse(CR).unwrap(),
-            transfer_syntaxes: vec![Uid::parse(EXPLICIT).unwrap()],
-        };
+        let context = ProposedContext::new(Uid::parse(CR).unwrap(), vec![Uid::parse(EXPLICIT).unwrap()]);
         Requestor::open(&remote, &options, &[ProposedContext::verification(), context]).await
     }
 

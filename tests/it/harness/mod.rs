@@ -1,6 +1,7 @@
 //! What the tests share: the node under test, its API, a PACS, films and foreign tools.
 
 pub mod api;
+pub mod dcmtk;
 pub mod disk;
 pub mod films;
 pub mod halting;

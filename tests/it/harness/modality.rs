@@ -22,7 +22,7 @@ pub fn must_push(port: u16, film: &Film) {
 pub fn push_as(calling: &str, port: u16, film: &Film) -> Result<DimseStatus, RequestError> {
     let bytes = std::fs::read(&film.path).unwrap();
     let (class, instance, syntax, offset) = part10_parts(&bytes)?;
-    let context = ProposedContext { abstract_syntax: class.clone(), transfer_syntaxes: vec![syntax.clone()] };
+    let context = ProposedContext::new(class.clone(), vec![syntax.clone()]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut requestor = Requestor::open(&remote(port), &options(calling), &[context]).await?;
@@ -39,7 +39,7 @@ pub fn push_all<'f>(port: u16, next: impl Fn() -> Option<&'f Film>, told: impl F
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut bytes = std::fs::read(&film.path).unwrap();
     let (class, _, syntax, _) = part10_parts(&bytes).unwrap();
-    let context = ProposedContext { abstract_syntax: class, transfer_syntaxes: vec![syntax] };
+    let context = ProposedContext::new(class, vec![syntax]);
     runtime.block_on(async {
         let Ok(mut requestor) = Requestor::open(&remote(port), &options("MODALITY"), &[context]).await else {
             return told(film, false);

@@ -3,7 +3,10 @@
 use centinela_domain::ae::AeTitle;
 use centinela_domain::implementation::implementation_class_uid;
 use centinela_domain::status::DimseStatus;
-use centinela_scp::{CalledRule, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest};
+use centinela_domain::uid::Uid;
+use centinela_scp::{
+    CalledRule, Caller, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest,
+};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -57,6 +60,17 @@ impl Pacs {
 
     /// Starts on a given port.
     pub fn start_on(port: u16) -> Self {
+        Self::with(port, CallerRule::Any)
+    }
+
+    /// Starts on a given port, 0 for any, and takes only these classes from the node.
+    pub fn taking(port: u16, classes: &[&str]) -> Self {
+        let classes = classes.iter().map(|class| Uid::parse(class).unwrap()).collect();
+        let node = Caller { classes: Some(classes), ..Caller::new(AeTitle::parse("CENTINELA").unwrap()) };
+        Self::with(port, CallerRule::Listed(vec![node]))
+    }
+
+    fn with(port: u16, callers: CallerRule) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -65,7 +79,7 @@ impl Pacs {
         let policy = Policy {
             ae_title: AeTitle::parse("PACS").unwrap(),
             called: CalledRule::Own,
-            callers: CallerRule::Any,
+            callers,
             accept_any_abstract_syntax: true,
             commitment: false,
             spool: spool.path().to_owned(),

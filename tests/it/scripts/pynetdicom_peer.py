@@ -1,6 +1,8 @@
 """pynetdicom as the PACS and as the modality.
 
-pynetdicom_peer.py receive FOLDER    prints its port, stores what comes, runs until its input ends
+pynetdicom_peer.py receive FOLDER [CLASS...]
+                                     prints its port, stores what comes (of these classes only, if any
+                                     are named), runs until its input ends
 pynetdicom_peer.py send PORT FILE... echoes, then pushes each file; exit 1 if any answer is no success
 """
 
@@ -12,7 +14,7 @@ from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import Verification
 
 
-def receive(folder):
+def receive(folder, classes):
     folder.mkdir(parents=True, exist_ok=True)
 
     def store(event):
@@ -21,7 +23,11 @@ def receive(folder):
         return 0x0000
 
     entity = AE("PACS")
-    entity.supported_contexts = AllStoragePresentationContexts
+    if classes:
+        for uid in [Verification, *classes]:
+            entity.add_supported_context(uid)
+    else:
+        entity.supported_contexts = AllStoragePresentationContexts
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
     print(server.socket.getsockname()[1], flush=True)
     sys.stdin.read()
@@ -45,4 +51,4 @@ def send(port, files):
 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
-    sys.exit(receive(Path(rest[0])) if verb == "receive" else send(int(rest[0]), rest[1:]))
+    sys.exit(receive(Path(rest[0]), rest[1:]) if verb == "receive" else send(int(rest[0]), rest[1:]))
