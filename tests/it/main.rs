@@ -10,6 +10,7 @@ mod auto_deliver;
 mod bad_input;
 mod command_line;
 mod commitment;
+mod doctor;
 mod downgrade;
 mod duplicates;
 mod evaluate;
