@@ -52,7 +52,7 @@ pub fn text(report: &Report, peer: &Peer) -> String {
 }
 
 fn table(text: &mut String, classes: &[ClassLine]) {
-    let _ = writeln!(text, "\n{:<38} {:<12} {:<12} {}", "What it takes", "Explicit VR", "Implicit VR", "RLE");
+    let _ = writeln!(text, "\n{:<38} Explicit VR  Implicit VR  RLE", "What it takes");
     for line in classes {
         let takes = |syntax: &str| if line.accepted.iter().any(|ts| ts == syntax) { "yes" } else { "no" };
         let rle = if line.accepted.iter().any(|ts| ts == RLE) { "yes" } else { "" };
