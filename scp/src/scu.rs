@@ -164,6 +164,12 @@ impl Requestor {
         &self.answer
     }
 
+    /// Whether the association still stands, as far as we know.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        !self.broken
+    }
+
     /// Our own address, as this connection has it.
     #[must_use]
     pub const fn own_address(&self) -> SocketAddr {

@@ -5,6 +5,7 @@
 mod analyze;
 mod config;
 mod demo;
+mod doctor;
 mod echo;
 mod evaluate;
 mod identity;
@@ -72,6 +73,8 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// Ask a peer for a C-ECHO
     Echo(echo::Arguments),
+    /// Examine a peer: what works, what it takes, what to configure on both sides
+    Doctor(doctor::Arguments),
     /// Push DICOM files to a peer by C-STORE
     Send(send::Arguments),
     /// Look at model packages, import weights
@@ -106,6 +109,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Analyze(arguments) => analyze::run(&files, arguments).await,
             Command::Evaluate(arguments) => evaluate::run(&files, arguments).await,
             Command::Echo(arguments) => echo::run(&files, arguments).await,
+            Command::Doctor(arguments) => doctor::run(&files, arguments).await,
             Command::Send(arguments) => send::run(&files, arguments).await,
             Command::Model(command) => model::run(&files, command),
             Command::Identity(command) => identity::run(command),

@@ -201,7 +201,7 @@ fn bind(address: SocketAddr, what: &str) -> Result<TcpListener> {
 }
 
 /// The listeners that are switched on.
-fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
+pub(super) fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>> {
     let (dicom, tls) = (&config.settings.dicom, &config.settings.tls);
     let mut listeners = Vec::new();
     if dicom.plain {
@@ -214,6 +214,14 @@ fn listeners(config: &Config, credentials: &Credentials) -> Result<Vec<Listener>
     Ok(listeners)
 }
 
+/// Which titles are answered, by the settings.
+pub(super) const fn called(config: &Config) -> CalledRule {
+    match config.settings.dicom.called {
+        Called::Any => CalledRule::Any,
+        Called::Own => CalledRule::Own,
+    }
+}
+
 /// Who may call, by the settings and the peers.
 fn policy(app: &App, security: Security) -> Policy {
     let dicom = &app.config.settings.dicom;
@@ -223,10 +231,6 @@ fn policy(app: &App, security: Security) -> Policy {
             let senders = app.config.peers.peers.iter().filter(|p| p.sends);
             CallerRule::Listed(senders.map(Peer::caller).collect())
         }
-    };
-    let called = match dicom.called {
-        Called::Any => CalledRule::Any,
-        Called::Own => CalledRule::Own,
     };
     let limits = Limits {
         associations: dicom.associations,
@@ -246,7 +250,7 @@ fn policy(app: &App, security: Security) -> Policy {
     };
     Policy {
         ae_title: app.config.peers.node.ae_title.clone(),
-        called,
+        called: called(&app.config),
         callers,
         accept_any_abstract_syntax: true,
         commitment: true,

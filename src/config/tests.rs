@@ -148,3 +148,27 @@ fn the_least_age_is_no_more_than_the_age() {
     let config = load("[storage]\nmin_free = 5\nlow_free = 20\n", NODE, &[]).unwrap();
     assert_eq!(config.settings.storage.low_space(), 30);
 }
+
+#[test]
+fn deliver_is_a_profile_auto_or_a_list_of_kinds() {
+    let entry = |deliver: &str| {
+        format!("{NODE}[[peer]]\nname = \"p\"\nae_title = \"P\"\nhost = \"h\"\nport = 1\ndeliver = {deliver}\n")
+    };
+    for (text, word) in [("\"auto\"", "auto"), ("\"compat\"", "compat"), ("[\"sc\", \"sr\", \"kos\"]", "sr, sc, kos")] {
+        let config = load("", &entry(text), &[]).unwrap();
+        assert_eq!(config.peers.destinations().map(|p| p.deliver.to_string()).collect::<Vec<_>>(), [word]);
+    }
+    for (wrong, words) in [
+        ("\"ful\"", "invalid value: string \"ful\", expected one of \"auto\", \"full\""),
+        ("[]", "empty list"),
+        ("[\"sr\", \"pdf\"]", "pdf"),
+        ("[\"sr\", \"sr\"]", "\"sr\" twice"),
+        ("true", "a list of kinds"),
+    ] {
+        let text = load("", &entry(wrong), &[]).unwrap_err().to_string();
+        assert!(text.contains("(\"p\")") && text.contains(words), "{wrong}: {text}");
+    }
+    // Whoever is to be asked needs an address.
+    let nowhere = load("", &format!("{NODE}[[peer]]\nname = \"p\"\nae_title = \"P\"\ndeliver = \"auto\"\n"), &[]);
+    assert!(nowhere.unwrap_err().to_string().contains("needs host and port"));
+}

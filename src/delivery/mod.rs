@@ -1,6 +1,6 @@
 //! Delivery: one loop for each destination, so that a dead one never slows another.
 
-mod encode;
+pub mod encode;
 mod fit;
 pub mod folder;
 mod probe;

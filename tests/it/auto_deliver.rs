@@ -7,6 +7,11 @@ use crate::harness::node::{Home, Node, Peer};
 use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
 use crate::harness::until;
+use centinela::store::heard::{self, HeardRow};
+use centinela::store::probes::{self, ProbeRow};
+use centinela::store::results::{self, ResultRow};
+use centinela::store::{Db, deliveries};
+use centinela_domain::delivery::DeliveryState;
 use serde_json::{Value, json};
 
 const POSITIVE: &str = "dx_portrait_mono2_14";
@@ -159,4 +164,93 @@ fn a_changed_entry_makes_the_former_answer_void() {
     let node = home.start();
     let now = until("the other place was asked", || Some(peer(&node)).filter(|p| !p["probe"].is_null()));
     assert_eq!((&now["kinds"], &now["probe"]["outcome"]), (&Value::Null, &json!("refused")), "{now:#}");
+}
+
+fn result(sop: &str, kind: &str, revision: i64, derived_from: Option<&str>) -> ResultRow {
+    let text = str::to_owned;
+    ResultRow {
+        sop_instance: text(sop),
+        study_uid: text("7.1"),
+        revision,
+        kind: text(kind),
+        sop_class: text("1.2"),
+        series_uid: text("7.9"),
+        source: None,
+        not_analyzed: false,
+        blob: text("b"),
+        bytes: 1,
+        sha256: text("s"),
+        model: text("{}"),
+        position: 0,
+        created_at: 1,
+        destination: derived_from.map(|_| text("old")),
+        derived_from: derived_from.map(text),
+    }
+}
+
+/// What the store promises of peers, on either engine.
+pub async fn contract(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    for row in [
+        result("7.1.1", "sr", 1, None),
+        result("7.1.2", "sr", 1, Some("7.1.1")),
+        result("7.1.3", "gsps", 1, None),
+        result("7.1.4", "seg", 1, None),
+        result("7.2.1", "sr", 2, None),
+    ] {
+        assert!(results::insert(&mut tx, &row).await.unwrap());
+    }
+    let found = results::find(&mut tx, "7.1.2").await.unwrap().unwrap();
+    assert_eq!((found.destination.as_deref(), found.derived_from.as_deref()), (Some("old"), Some("7.1.1")));
+    let latest = results::latest_report_before(&mut tx, "7.1", 2).await.unwrap().unwrap();
+    assert_eq!(latest.sop_instance, "7.1.1", "what was made of a report is not the report");
+
+    // A claimed delivery is pointed to another form, once; what waits is taken back by kind.
+    for sop in ["7.1.1", "7.1.3", "7.1.4"] {
+        deliveries::schedule(&mut tx, sop, "7.1", "old", 10).await.unwrap();
+    }
+    deliveries::schedule(&mut tx, "7.1.3", "7.1", "new", 10).await.unwrap();
+    let claimed = deliveries::claim(&mut tx, "old", 10, 1_000, 1).await.unwrap().remove(0);
+    assert_eq!(claimed.result, "7.1.1");
+    assert!(deliveries::repoint(&mut tx, &claimed.id, "7.1.1", "7.1.2").await.unwrap());
+    assert!(!deliveries::repoint(&mut tx, &claimed.id, "7.1.1", "7.1.2").await.unwrap(), "it points elsewhere");
+    assert!(results::latest_report_at(&mut tx, "old", "7.1", 2).await.unwrap().is_none(), "not there yet");
+    let accepted =
+        deliveries::AttemptRecord { state: DeliveryState::Accepted, next_at: 0, status: Some(0), error: None };
+    deliveries::record(&mut tx, &claimed.id, &accepted, 20).await.unwrap();
+    assert!(!deliveries::repoint(&mut tx, &claimed.id, "7.1.2", "7.1.1").await.unwrap(), "it is not ours any more");
+    let there = results::latest_report_at(&mut tx, "old", "7.1", 2).await.unwrap().unwrap();
+    assert_eq!(there.sop_instance, "7.1.2", "the form that this destination has");
+    assert!(results::latest_report_at(&mut tx, "old", "7.1", 1).await.unwrap().is_none());
+    assert!(deliveries::withdraw(&mut tx, "old", "sr").await.unwrap().is_empty(), "it was accepted");
+    let taken = deliveries::withdraw(&mut tx, "old", "gsps").await.unwrap();
+    assert_eq!(taken.iter().map(|d| d.result.as_str()).collect::<Vec<_>>(), ["7.1.3"]);
+    let left = deliveries::list(&mut tx, None, None, Some("7.1"), 10).await.unwrap();
+    let left: Vec<_> = left.iter().map(|d| (d.destination.as_str(), d.result.as_str())).collect();
+    assert_eq!(left.len(), 3, "{left:?}");
+    assert!(left.contains(&("new", "7.1.3")) && left.contains(&("old", "7.1.4")), "{left:?}");
+
+    let mut row = ProbeRow {
+        peer: "old".to_owned(),
+        address: "OLD at h:1 from US".to_owned(),
+        at: 5,
+        outcome: "answered".to_owned(),
+        error: None,
+        failures: 0,
+        answered_at: Some(5),
+        ability: Some("{}".to_owned()),
+        implementation: None,
+    };
+    assert!(probes::find(&mut tx, "old").await.unwrap().is_none());
+    probes::save(&mut tx, &row).await.unwrap();
+    (row.at, row.outcome, row.failures) = (6, "refused".to_owned(), 1);
+    probes::save(&mut tx, &row).await.unwrap();
+    assert_eq!(probes::all(&mut tx).await.unwrap(), [row], "one row for each peer");
+
+    let call = |at, address: &str| HeardRow { ae_title: "OLD".to_owned(), at, address: address.to_owned() };
+    for (at, address) in [(5, "10.0.0.1"), (7, "10.0.0.2"), (6, "10.0.0.3")] {
+        heard::note(&mut tx, &call(at, address)).await.unwrap();
+    }
+    assert_eq!(heard::all(&mut tx).await.unwrap(), [call(7, "10.0.0.2")], "the latest stands");
+    // Dropped: what follows in the contract finds nothing of this.
 }

@@ -12,6 +12,7 @@ mod bad_input;
 mod command_line;
 mod commitment;
 mod conformance;
+mod doctor;
 mod downgrade;
 mod duplicates;
 mod evaluate;

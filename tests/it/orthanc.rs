@@ -21,15 +21,21 @@ pub struct Orthanc {
 
 impl Orthanc {
     pub fn start() -> Self {
+        Self::start_with(serde_json::json!({}))
+    }
+
+    /// With more, or other, settings.
+    pub fn start_with(settings: serde_json::Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (dicom, http) = (free_port(), free_port());
         let config = dir.path().join("orthanc.json");
-        let text = serde_json::json!({
+        let mut text = serde_json::json!({
             "Name": "PACS", "DicomAet": "PACS", "DicomPort": dicom, "HttpPort": http,
             "StorageDirectory": dir.path(), "IndexDirectory": dir.path(),
             "RemoteAccessAllowed": false, "AuthenticationEnabled": false, "DicomAlwaysAllowStore": true,
             "DicomCheckCalledAet": true, "Plugins": [],
         });
+        text.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         fs::write(&config, text.to_string()).unwrap();
         let child = Command::new("Orthanc")
             .arg(&config)

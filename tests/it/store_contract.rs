@@ -22,6 +22,7 @@ async fn contract(db: &Db) {
     a_lost_lease_is_fenced(db).await;
     a_report_waits_for_a_film_that_is_tried_again(db).await;
     a_delivery_is_scheduled_once(db).await;
+    crate::auto_deliver::contract(db).await;
     crate::retention::contract(db).await;
     a_promise_is_taken_back_with_its_film(db).await;
     thousands_of_references_keep_their_outcome(db).await;

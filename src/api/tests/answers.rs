@@ -179,13 +179,24 @@ async fn peers_come_with_their_deliveries() {
         peers["peers"][0],
         json!({
             "name": "pacs", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": 4242, "sends": true, "deliver": "full",
-            "on_skip": "all", "deliveries": { "accepted": 1 },
+            "kinds": ["sr", "gsps"], "on_skip": "all", "probe": null, "heard_at": null, "heard_from": null,
+            "deliveries": { "accepted": 1 },
         })
     );
     assert_eq!(peers["peers"][1]["deliveries"], json!({ "refused": 1 }));
     assert_eq!(peers["peers"][2]["host"], Value::Null);
     assert_eq!(peers["peers"][2]["deliver"], "none");
     assert_eq!(peers["peers"][2]["on_skip"], "chest");
+
+    seed::asked_and_heard(&node).await;
+    let peers = node.get("/api/v1/peers").await.json();
+    let probe = &peers["peers"][0]["probe"];
+    assert_eq!((&probe["outcome"], &probe["recommended"]), (&json!("answered"), &json!("research")), "{probe:#}");
+    assert_eq!(probe["sr_class"], "1.2.840.10008.5.1.4.1.1.88.33");
+    assert_eq!(probe["classes"], json!({ "1.2.840.10008.5.1.4.1.1.88.33": ["1.2.840.10008.1.2"] }));
+    assert_eq!(peers["peers"][0]["heard_from"], "10.0.0.7");
+    assert!(peers["peers"][0]["heard_at"].is_string());
+    assert_eq!(peers["peers"][1]["probe"], Value::Null, "asked under another entry");
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! Rows as a running node would have written them. The header holds what must never leave.
 
 use super::{Node, START};
+use crate::probing::{self, Probe};
 use crate::store::commitments::{self, NewCommitment, Recorded};
 use crate::store::events::{self, EventKind};
+use crate::store::heard::{self, HeardRow};
 use crate::store::instances::InstanceRow;
 use crate::store::jobs::{JobKind, NewJob};
 use crate::store::predictions::PredictionRow;
 use crate::store::results::ResultRow;
 use crate::store::variants::VariantRow;
-use crate::store::{Tx, deliveries, instances, jobs, predictions, results, studies, variants};
+use crate::store::{Tx, deliveries, instances, jobs, predictions, probes, results, studies, variants};
+use centinela_domain::ability::Ability;
 use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::gate::{SkipReason, ViewFound};
@@ -207,6 +210,25 @@ async fn report(tx: &mut Tx) {
     for destination in ["pacs", "archive"] {
         assert!(deliveries::schedule(tx, REPORT, STUDY, destination, START + 5_700).await.unwrap());
     }
+}
+
+/// The first two peers were asked what they take, the second before its entry changed; the first called.
+pub async fn asked_and_heard(node: &Node) {
+    let (config, now) = (&node.app.config, START + 9_000);
+    let class = "1.2.840.10008.5.1.4.1.1.88.33".to_owned();
+    let ability = Ability::of([(class, "1.2.840.10008.1.2".to_owned(), None)]);
+    let mut tx = node.app.db.write().await.unwrap();
+    for peer in &config.peers.peers[..2] {
+        let said = Probe::Answered(&ability, Some("OLD_1".to_owned()));
+        let mut row = probing::record(&mut tx, config, peer, said, now).await.unwrap();
+        if peer.name != "pacs" {
+            row.address = "somewhere else".to_owned();
+            probes::save(&mut tx, &row).await.unwrap();
+        }
+    }
+    let call = HeardRow { ae_title: "ORTHANC".to_owned(), at: now, address: "10.0.0.7".to_owned() };
+    heard::note(&mut tx, &call).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 async fn attempt(tx: &mut Tx, destination: &str, state: DeliveryState, status: u16, at: i64) {
