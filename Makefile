@@ -32,7 +32,7 @@ property: ## any findings on any film become objects that read back; 100,000 cas
 bench-results: ## CPU time of building SR, GSPS and SC of a large film
 	@scripts/bench-results.sh
 
-viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 5 minutes
+viewers:  ## results in OHIF (Chromium, Orthanc) and in DCMTK, looked at; 3 minutes
 	@scripts/viewers.sh
 
 bench-infer: ## our network in turn with ONNX Runtime, OpenVINO and torch; 10 minutes, best on a quiet machine

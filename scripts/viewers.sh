@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Results in real viewers: a node, Orthanc with DICOMweb, and OHIF in Chromium; then our presentation states, drawn by a
-# reader of their own beside DCMTK's. About five minutes. Arguments go to tests/viewers/run.py: --only STUDY..., --keep
-# (writes the pictures of docs/images again).
+# reader of their own beside DCMTK's. About three minutes. Arguments go to tests/viewers/run.py: --only STUDY..., --deliver WHAT
+# (as in ae-titles.toml, '"full"'), --keep (writes the pictures of docs/images again).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -21,7 +21,7 @@ pub enum ResultKind {
 
 impl ResultKind {
     /// All kinds, in the order in which they are built and delivered.
-    pub const ALL: [Self; 5] = [Self::Sr, Self::Gsps, Self::Sc, Self::Kos, Self::Seg];
+    pub const ALL: [Self; 5] = [Self::Sr, Self::Gsps, Self::Sc, Self::Seg, Self::Kos];
 
     /// The word in rows, file names and the API.
     #[must_use]

@@ -3,12 +3,12 @@
 
 use centinela::config::DEFAULT_SETTINGS;
 use centinela::ingest::IngestError;
+use centinela_domain::ability::OFFERS;
 use centinela_domain::commitment::FailureReason;
 use centinela_domain::delivery::ANSWERS;
 use centinela_domain::header::HeaderError;
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
 use centinela_domain::profile::{Profile, ResultKind};
-use centinela_domain::result::SrClass;
 use centinela_domain::text::TERMS;
 use centinela_scp::{RefusalCause, preference};
 use std::fmt::Write as _;
@@ -120,16 +120,10 @@ fn results() -> String {
         if words.is_empty() { "only by a list of kinds".to_owned() } else { words.join(", ") }
     };
     let mut out = String::new();
-    for class in SrClass::ALL {
-        let _ = writeln!(out, "| sr | {class} | {} | {} |", class.uid(), wanted(ResultKind::Sr));
-    }
-    for (kind, name, uid) in [
-        (ResultKind::Gsps, "Grayscale Softcopy Presentation State", "1.2.840.10008.5.1.4.1.1.11.1"),
-        (ResultKind::Sc, "Secondary Capture Image", "1.2.840.10008.5.1.4.1.1.7"),
-        (ResultKind::Kos, "Key Object Selection", "1.2.840.10008.5.1.4.1.1.88.59"),
-        (ResultKind::Seg, "Segmentation", "1.2.840.10008.5.1.4.1.1.66.4"),
-    ] {
-        let _ = writeln!(out, "| {kind} | {name} | {uid} | {} |", wanted(kind));
+    for offer in &OFFERS {
+        if let Some(kind) = offer.kind {
+            let _ = writeln!(out, "| {kind} | {} | {} | {} |", offer.name, offer.class, wanted(kind));
+        }
     }
     out
 }

@@ -1,7 +1,8 @@
 """Reports that are broken on purpose: each proves that the checks of a viewer's page can fail.
 
 A variant is a whole study of its own, film and report with fresh UIDs, so that nothing but the fault differs from the
-study that passed. `sound` has no fault: if it failed, the fresh UIDs would be the cause.
+study that passed. Variants without a fault come first: if `sound` failed, the fresh UIDs would be the cause; the others
+are the report in the older classes that archives ask for.
 """
 
 import io
@@ -64,19 +65,28 @@ def other_title(report):
     report.ConceptNameCodeSequence[0].CodeValue = "126001"
 
 
-VARIANTS = [None, no_tracking_uid, foreign_image, one_tracking_uid, swapped_axes, other_name, other_certainty,
-            no_groups, other_title]
+def sound(_):
+    """Nothing is wrong."""
 
 
-def name(variant):
-    return variant.__name__ if variant else "sound"
+def comprehensive(report):
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.33"
+
+
+def enhanced(report):
+    report.SOPClassUID = report.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.22"
+
+
+SOUND = [sound, comprehensive, enhanced]
+BROKEN = [no_tracking_uid, foreign_image, one_tracking_uid, swapped_axes, other_name, other_certainty, no_groups,
+          other_title]
 
 
 def study(variant, films, report):
     """The files of a variant, and its UIDs by those of the original."""
     data = [dcmread(io.BytesIO(b)) for b in [*films, report]]
     old = {str(d[k].value) for d in data for k in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")}
-    fresh = {uid: generate_uid(entropy_srcs=[name(variant), uid]) for uid in old}
+    fresh = {uid: generate_uid(entropy_srcs=[variant.__name__, uid]) for uid in old}
 
     def renew(dataset, element):
         if element.VR == "UI" and str(element.value) in fresh:
@@ -86,8 +96,7 @@ def study(variant, films, report):
     for part in data:
         part.walk(renew)
         part.file_meta.MediaStorageSOPInstanceUID = part.SOPInstanceUID
-    if variant:
-        variant(data[-1])
+    variant(data[-1])
     for part in data:
         target = io.BytesIO()
         part.save_as(target, enforce_file_format=True)

@@ -10,8 +10,10 @@ import json
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import TimeoutError as Timeout  # noqa: F401: the caller tells it from a fault of its own
+from playwright.sync_api import TimeoutError as Timeout
 from playwright.sync_api import sync_playwright
+
+from failure import Slow
 
 # Two shared cores draw by software: seconds become tens of seconds.
 PATIENCE = 90_000
@@ -96,12 +98,15 @@ class Study:
         page.goto(url, wait_until="domcontentloaded")
         page.locator('[data-cy^="study-browser-thumbnail"]').first.wait_for()
         page.locator('[data-cy="viewport-pane"] canvas').first.wait_for()
-        self.until(f"{SHOWN} !== null")
+        self.until("a film is shown", f"{SHOWN} !== null")
 
-    def until(self, script, patience=PATIENCE):
+    def until(self, what, script, patience=PATIENCE):
         """Waits until the script says true; errors in it are a no."""
-        self.page.wait_for_function(f"() => {{ try {{ return {script} }} catch (e) {{ return false }} }}",
-                                    timeout=patience)
+        try:
+            self.page.wait_for_function(f"() => {{ try {{ return {script} }} catch (e) {{ return false }} }}",
+                                        timeout=patience)
+        except Timeout:
+            raise Slow(f"not within {patience // 1000} s: {what}; the page reported {self.errors}") from None
 
     def series(self):
         return self.page.evaluate(SERIES)
@@ -113,9 +118,18 @@ class Study:
 
     def load(self, series):
         """Opens a series by a double click on it; gives it as it is afterwards."""
-        self.page.locator(f'[id="thumbnail-{series["id"]}"]').dblclick()
-        self.until("[...services.viewportGridService.getState().viewports.values()]"
-                   f".some(v => v.displaySetInstanceUIDs.includes({json.dumps(series['id'])}))")
+        row = self.page.locator(f'[id="thumbnail-{series["id"]}"]')
+        opened = ("[...services.viewportGridService.getState().viewports.values()]"
+                  f".some(v => v.displaySetInstanceUIDs.includes({json.dumps(series['id'])}))")
+        # A click that meets the list while it is drawn again is lost: a person would click once more.
+        for last in (False, False, True):
+            row.dblclick()
+            try:
+                self.until("the series opens", opened, PATIENCE // 6)
+                break
+            except Slow:
+                if last:
+                    raise
         return self.again(series)
 
     def again(self, series):
@@ -130,7 +144,12 @@ class Study:
 
     def drawn(self, image):
         """Waits until something is drawn over that film; gives what is shown."""
-        self.until(f"(s => s && s.image === {json.dumps(image)} && s.lines.length && s.texts.length)({SHOWN})")
+        there = f"(s => s && s.image === {json.dumps(image)} && s.lines.length && s.texts.length)({SHOWN})"
+        try:
+            self.until("the line is drawn", there, PATIENCE // 3)
+        except Slow as error:
+            now = self.shown()
+            raise Slow(f"{error}; wanted film {image}, shown is {now and now['image']} with {now and now['texts']}") from None
         # One more frame, for the picture below the lines.
         self.page.wait_for_timeout(1500)
         return self.shown()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from archive import MODALITIES
 from failure import Failure
 
 
@@ -109,13 +110,13 @@ def check(page, expected, pictures=None, name=None, named=False):
 def listed(page, expected):
     """The list of series, on the page and in the services."""
     texts = [text for _, text in page.listed()]
-    for kind, words in {"sr": "SR", "gsps": "PR", "sc": "OT"}.items():
+    for kind, words in MODALITIES.items():
         rows = [t for t in texts if t.split("\n")[0] == words]
         need(len(rows) == (kind in expected.kinds), f"{len(rows)} {words} rows in the list of series")
         need(all("(unverified)" in r for r in rows), f"the {words} row does not say (unverified): {rows}")
     # Whoever reads docs/viewers.md must hear when this changes.
-    states = [s["unsupported"] for s in page.series() if s["modality"] == "PR"]
-    need(all(states), "OHIF supports presentation states now: say so in docs/viewers.md")
+    states = [s["unsupported"] for s in page.series() if s["modality"] in ("PR", "KO")]
+    need(all(states), "OHIF supports presentation states or key objects now: say so in docs/viewers.md")
     title = next(t for t in texts if t.startswith("SR"))
     need(("not analyzed" in title) == expected.not_analyzed, f"the report is listed as {title!r}")
 

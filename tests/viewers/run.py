@@ -18,7 +18,7 @@ import gsps
 import ohif
 import pages
 import web
-from failure import Failure
+from failure import Failure, Slow
 from running import Node, Orthanc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +32,8 @@ STUDIES = {
     "dx_normal": ["dx_normal"],
     "lateral_only": ["lateral_only"],
 }
+# What the archive is sent, unless told otherwise.
+DELIVER = '"compat"'
 # Pictures of docs/viewers.md.
 KEPT = {"ohif-dx_portrait_mono2_14": "ohif-sr", "ohif-named": "ohif-sr-named", "ohif-capture": "ohif-sc",
         "ohif-lateral_only": "ohif-not-analyzed", "gsps-dx_landscape_mono1_12": "gsps"}
@@ -76,6 +78,7 @@ def main():
     parser.add_argument("--bin", type=Path, required=True, help="the centinela binary")
     parser.add_argument("--ohif", type=Path, required=True, help="OHIF's dist folder")
     parser.add_argument("--pictures", type=Path, required=True, help="where screenshots go")
+    parser.add_argument("--deliver", default=DELIVER, help="the peer's `deliver`, as in ae-titles.toml")
     parser.add_argument("--keep", action="store_true", help="write the pictures of docs/images again")
     parser.add_argument("--only", nargs="+", choices=STUDIES, default=list(STUDIES), help="look at these studies only")
     options = parser.parse_args()
@@ -85,7 +88,7 @@ def main():
         node = Node(options.bin, ROOT / "models/test-synthetic-map-1.0.0", Path(work) / "node")
         pacs = Orthanc(Path(work) / "pacs", node.dicom)
         peers = (f'[[peer]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {pacs.dicom}\nsends = true\n'
-                 'deliver = "compat"\non_skip = "all"\n')
+                 f'deliver = {options.deliver}\non_skip = "all"\n')
         with pacs.serving(), node.serving(peers):
             studies = fill(pacs, node)
             sent = node.sent()
@@ -156,12 +159,14 @@ def look(run, options, pacs, studies, sent):
         print(f"Chromium {viewer.version}")
         for name in options.only:
             study = studies[name]
-            with run.check(f"OHIF, {name}"), viewer.study(study["study"]["study_uid"]) as page:
-                pages.check(page, pages.Expected.of(study, truth(name)), options.pictures, name)
+            with run.check(f"OHIF, {name}"):
+                expected = pages.Expected.of(study, truth(name))
+                opened(viewer, study["study"]["study_uid"], expected, options.pictures, name)
         with run.check("OHIF, Japanese name"), viewer.study(uid_of("cr_portrait_japanese")) as page:
             pages.patient(page, "Yamada, Tarou", "山田^太郎")
-        with run.check("OHIF, secondary capture"), viewer.study(uid_of("dx_portrait_mono2_14")) as page:
-            pages.capture(page, options.pictures)
+        if options.deliver == DELIVER or "sc" in options.deliver:
+            with run.check("OHIF, secondary capture"), viewer.study(uid_of("dx_portrait_mono2_14")) as page:
+                pages.capture(page, options.pictures)
         proofs(run, viewer, pacs, studies["pa_ap"], sent)
         with run.check("nothing was asked of another host, and no request failed"):
             if viewer.outside or refused:
@@ -172,28 +177,43 @@ def look(run, options, pacs, studies, sent):
             pages.check(page, pages.Expected.of(study, truth("pa_ap")), options.pictures, "named", named=True)
 
 
+def opened(viewer, uid, *arguments):
+    """Checks a study's page; where OHIF draws nothing in time it is opened once more, and that is said."""
+    try:
+        with viewer.study(uid) as page:
+            pages.check(page, *arguments)
+    except Slow as error:
+        print(f"     opened again: {error}", flush=True)
+        with viewer.study(uid) as page:
+            pages.check(page, *arguments)
+
+
 def proofs(run, viewer, pacs, study, sent):
     """The same check of a page on broken reports, each of which it must refuse."""
     films = [(FIXTURES / f"{film}.dcm").read_bytes() for film in STUDIES["pa_ap"]]
     report = next(sent[r["sop_instance"]] for r in study["results"] if r["kind"] == "sr")
-    for variant in broken.VARIANTS:
+    for variant in broken.SOUND + broken.BROKEN:
+        name = variant.__name__
         files, fresh = broken.study(variant, films, report)
         for content in files:
             pacs.upload(content)
         expected = pages.Expected.of(study, truth("pa_ap")).renamed(fresh)
         uid = fresh[study["study"]["study_uid"]]
-        if variant is None:
-            with run.check("a copy with fresh UIDs passes"), viewer.study(uid) as page:
-                pages.check(page, expected)
+        if variant in broken.SOUND:
+            with run.check(f"OHIF, report {name}"):
+                opened(viewer, uid, expected)
             continue
-        with run.check(f"{broken.name(variant)} is refused"):
+        with run.check(f"OHIF, report {name} is refused"):
             try:
                 with viewer.study(uid) as page:
                     pages.check(page, expected)
-            except (Failure, ohif.Timeout) as error:
-                print(f"     {broken.name(variant)}: {str(error).strip().splitlines()[0]}")
+            except Failure as error:
+                # A slow machine proves nothing.
+                if isinstance(error, Slow):
+                    raise
+                print(f"     {name}: {str(error).strip().splitlines()[0]}")
             else:
-                raise Failure("the broken report passed")
+                raise AssertionError("the broken report passed")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 //! Always Explicit VR Little Endian and Unicode; element order is by tag, so equal values give
 //! equal bytes.
 
+use super::modules::Identity;
 use super::{BuildError, Context};
 use crate::code::{Code, CodingScheme};
 use crate::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
@@ -63,6 +64,15 @@ impl Dataset {
 
     pub(super) fn us(&mut self, tag: Tag, values: &[u16]) -> &mut Self {
         self.put(tag, VR::US, PrimitiveValue::U16(values.into()))
+    }
+
+    pub(super) fn ul(&mut self, tag: Tag, values: &[u32]) -> &mut Self {
+        self.put(tag, VR::UL, PrimitiveValue::U32(values.into()))
+    }
+
+    /// A tag as a value.
+    pub(super) fn tag(&mut self, tag: Tag, value: Tag) -> &mut Self {
+        self.put(tag, VR::AT, PrimitiveValue::Tags([value].as_slice().into()))
     }
 
     pub(super) fn sl(&mut self, tag: Tag, values: &[i32]) -> &mut Self {
@@ -183,6 +193,26 @@ pub(super) fn encode(
         .map_err(|e| fail(e.to_string()))?;
     let mut bytes = Vec::new();
     dataset.into_inner().with_exact_meta(meta).write_all(&mut bytes).map_err(|e| fail(e.to_string()))?;
+    Ok(bytes)
+}
+
+/// The finished file of an image, whose pixels are drawn where they end up: they are the last element, and
+/// large. `draw` finds `length` zero bytes, an even number.
+pub(super) fn encode_with_pixels(
+    context: &Context,
+    identity: &Identity,
+    dataset: Dataset,
+    length: usize,
+    draw: impl FnOnce(&mut [u8]),
+) -> Result<Vec<u8>, BuildError> {
+    let mut bytes = encode(context, identity.kind, &identity.class, &identity.instance, dataset)?;
+    let value = u32::try_from(length).map_err(|e| BuildError::Encode { kind: identity.kind, reason: e.to_string() })?;
+    bytes.reserve_exact(12 + length);
+    bytes.extend(b"\xe0\x7f\x10\x00OB\x00\x00");
+    bytes.extend(value.to_le_bytes());
+    let start = bytes.len();
+    bytes.resize(start + length, 0);
+    draw(&mut bytes[start..]);
     Ok(bytes)
 }
 

@@ -7,19 +7,19 @@
 use super::copy::{Copier, Need};
 use super::dataset::{Dataset, encode};
 use super::modules::{self, Identity, Stamp};
+use super::palette::{Colors, NOTICE};
 use super::{BuildError, Context, LeftOut, ResultObject, film_number};
 use crate::evidence::{SourceImage, StudyImage};
-use crate::finding::{ImageFindings, TrackedRegion};
+use crate::finding::{Finding, ImageFindings, TrackedRegion};
 use crate::profile::ResultKind;
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use std::collections::BTreeSet;
 
-const FINDINGS_LAYER: &str = "AI_FINDINGS";
+const LABEL: &str = "AI_FINDINGS";
 const NOTICE_LAYER: &str = "AI_NOTICE";
-/// Yellow that stands out on grey, and a calmer white for the notice: L*, a*, b*.
-const FINDINGS_COLOR: [f64; 3] = [85.0, 20.0, 80.0];
-const NOTICE_COLOR: [f64; 3] = [92.0, 0.0, 15.0];
+/// For the film's own overlays, which a state without it would hide.
+const OVERLAY_LAYER: &str = "FILM_OVERLAYS";
 
 /// Builds the presentation state of one film. `number` is its place among the states, from 1.
 pub(super) fn build(
@@ -35,7 +35,7 @@ pub(super) fn build(
     let mut copier = Copier::new(image);
     let stamp = Stamp::new(context, &mut copier);
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);
-    ds.text(tags::CONTENT_LABEL, VR::CS, FINDINGS_LAYER)
+    ds.text(tags::CONTENT_LABEL, VR::CS, LABEL)
         .text(tags::CONTENT_DESCRIPTION, VR::LO, context.language.short_notice())
         .text(tags::CONTENT_CREATOR_NAME, VR::PN, "Centinela^CXR AI")
         .text(tags::PRESENTATION_CREATION_DATE, VR::DA, &stamp.date)
@@ -53,8 +53,10 @@ pub(super) fn build(
     modality_lut(&mut ds, &mut copier);
     voi_lut(&mut ds, &mut copier);
     presentation_lut(&mut ds, image, &mut copier);
-    layers(&mut ds, context);
-    annotations(&mut ds, context, image, findings, film_number(images, image));
+    let overlays = overlays(&mut ds, &copier);
+    let drawn: Vec<&Finding> = findings.findings.iter().filter(|finding| !finding.regions.is_empty()).collect();
+    layers(&mut ds, context, &drawn, &Colors::of(images), overlays);
+    annotations(&mut ds, context, image, &drawn, film_number(images, image));
     left_out.extend(copier.left_out());
 
     let bytes = encode(context, ResultKind::Gsps, &identity.class, &identity.instance, ds)?;
@@ -83,7 +85,14 @@ fn displayed_area(ds: &mut Dataset, image: &SourceImage, copier: &mut Copier<'_>
     let positive = |v: &String| v.trim().parse::<f64>().is_ok_and(|n| n > 0.0);
     let pair = |values: Option<Vec<String>>| values.filter(|v| v.len() == 2 && v.iter().all(positive));
     let spacing = pair(copier.values(tags::PIXEL_SPACING, VR::DS, 2));
-    let aspect = pair(copier.values(tags::PIXEL_ASPECT_RATIO, VR::IS, 2));
+    let aspect = pair(copier.values(tags::PIXEL_ASPECT_RATIO, VR::IS, 2)).or_else(|| {
+        // Distances at the detector are none in the patient, but their ratio is that of the pixels.
+        let mut read = |tag| pair(copier.values(tag, VR::DS, 2));
+        let spacing = read(tags::IMAGER_PIXEL_SPACING).or_else(|| read(tags::NOMINAL_SCANNED_PIXEL_SPACING))?;
+        let number = |n: usize| spacing[n].trim().parse::<f64>().unwrap_or(1.0);
+        let ratio = (number(0) / number(1) * 10_000.0).round();
+        (ratio != 10_000.0 && (1.0..1e8).contains(&ratio)).then(|| vec![format!("{ratio}"), "10000".to_owned()])
+    });
     let (tag, vr, values) = match (spacing, aspect) {
         (Some(spacing), _) => (tags::PRESENTATION_PIXEL_SPACING, VR::DS, spacing),
         (None, Some(aspect)) => (tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, aspect),
@@ -160,10 +169,10 @@ fn voi_lut(ds: &mut Dataset, copier: &mut Copier<'_>) {
         let first = |copier: &mut Copier<'_>, tag| {
             copier.values(tag, VR::DS, usize::MAX).and_then(|v| v.into_iter().next()).filter(|v| !v.is_empty())
         };
-        let (Some(center), Some(width)) = (first(copier, tags::WINDOW_CENTER), first(copier, tags::WINDOW_WIDTH))
-        else {
-            return;
-        };
+        let possible = |width: &String| width.trim().parse::<f64>().is_ok_and(|width| width > 0.0);
+        let center = first(copier, tags::WINDOW_CENTER);
+        let width = first(copier, tags::WINDOW_WIDTH).filter(possible);
+        let (Some(center), Some(width)) = (center, width) else { return };
         item.text(tags::WINDOW_CENTER, VR::DS, &center).text(tags::WINDOW_WIDTH, VR::DS, &width);
         let explanations = copier.values(tags::WINDOW_CENTER_WIDTH_EXPLANATION, VR::LO, usize::MAX);
         if let Some(explanation) = explanations.and_then(|v| v.into_iter().next()).filter(|v| !v.is_empty()) {
@@ -181,64 +190,70 @@ fn presentation_lut(ds: &mut Dataset, image: &SourceImage, copier: &mut Copier<'
         ds.element(sequence.clone());
         return;
     }
+    // IDENTITY beside MONOCHROME1 contradicts it; the mandatory attribute wins, as where the film is read.
     let own = copier.value(tags::PRESENTATION_LUT_SHAPE, VR::CS);
-    let shape = match own.as_deref() {
-        Some(shape @ ("IDENTITY" | "INVERSE")) => shape,
-        _ if image.header.photometric.as_deref() == Some("MONOCHROME1") => "INVERSE",
-        _ => "IDENTITY",
-    };
+    let monochrome1 = image.header.photometric.as_deref() == Some("MONOCHROME1");
+    let shape = if monochrome1 || own.as_deref() == Some("INVERSE") { "INVERSE" } else { "IDENTITY" };
     ds.text(tags::PRESENTATION_LUT_SHAPE, VR::CS, shape);
 }
 
-fn layers(ds: &mut Dataset, context: &Context) {
-    let layer = |name: &str, order: u32, text: &str, color: [f64; 3]| {
+/// Activates the overlays of the film (PS3.3 C.11.7), a side marker perhaps among them; says whether it has any.
+fn overlays(ds: &mut Dataset, copier: &Copier<'_>) -> bool {
+    let groups = (0x6000..=0x601e_u16).step_by(2).filter(|group| copier.raw(Tag(*group, 0x0010)).is_some());
+    let groups: Vec<u16> = groups.collect();
+    for group in &groups {
+        ds.text(Tag(*group, 0x1001), VR::CS, OVERLAY_LAYER);
+    }
+    !groups.is_empty()
+}
+
+/// The layer of the n-th finding that has something to draw.
+fn layer_name(n: usize) -> String {
+    format!("AI_FINDING_{}", n + 1)
+}
+
+/// One layer for each finding, so that viewers give it its colour and can hide it alone; then the notice.
+fn layers(ds: &mut Dataset, context: &Context, drawn: &[&Finding], colors: &Colors<'_>, overlays: bool) {
+    let language = context.language;
+    let mut layers: Vec<(String, String, [u16; 3])> = Vec::new();
+    if overlays {
+        layers.push((OVERLAY_LAYER.to_owned(), language.layer_overlays().to_owned(), NOTICE.lab));
+    }
+    for (n, finding) in drawn.iter().enumerate() {
+        let text = format!("{}: {}", language.layer_findings(), language.finding_name(&finding.code));
+        layers.push((layer_name(n), text, colors.get(finding).unwrap_or(NOTICE).lab));
+    }
+    layers.push((NOTICE_LAYER.to_owned(), language.layer_notice().to_owned(), NOTICE.lab));
+    let item = |(n, (name, text, color)): (usize, (String, String, [u16; 3]))| {
         let mut item = Dataset::new();
-        item.text(tags::GRAPHIC_LAYER, VR::CS, name)
-            .number(tags::GRAPHIC_LAYER_ORDER, order)
-            .text(tags::GRAPHIC_LAYER_DESCRIPTION, VR::LO, text)
-            .us(tags::GRAPHIC_LAYER_RECOMMENDED_DISPLAY_CIE_LAB_VALUE, &cielab(color));
+        item.text(tags::GRAPHIC_LAYER, VR::CS, &name)
+            .number(tags::GRAPHIC_LAYER_ORDER, n + 1)
+            .us(tags::GRAPHIC_LAYER_RECOMMENDED_DISPLAY_GRAYSCALE_VALUE, &[u16::MAX])
+            .text(tags::GRAPHIC_LAYER_DESCRIPTION, VR::LO, &text)
+            .us(tags::GRAPHIC_LAYER_RECOMMENDED_DISPLAY_CIE_LAB_VALUE, &color);
         item
     };
-    let language = context.language;
-    ds.items(
-        tags::GRAPHIC_LAYER_SEQUENCE,
-        vec![
-            layer(FINDINGS_LAYER, 1, language.layer_findings(), FINDINGS_COLOR),
-            layer(NOTICE_LAYER, 2, language.layer_notice(), NOTICE_COLOR),
-        ],
-    );
+    ds.items(tags::GRAPHIC_LAYER_SEQUENCE, layers.into_iter().enumerate().map(item).collect());
 }
 
-/// CIELab as DICOM packs it into 16 bits (PS3.3 C.10.7.1.1).
-fn cielab([l, a, b]: [f64; 3]) -> [u16; 3] {
-    let pack = |value: f64| (value * 65_535.0).round().clamp(0.0, 65_535.0) as u16;
-    [pack(l / 100.0), pack((a + 128.0) / 255.0), pack((b + 128.0) / 255.0)]
-}
-
-fn annotations(
-    ds: &mut Dataset,
-    context: &Context,
-    image: &SourceImage,
-    findings: &ImageFindings,
-    film: Option<usize>,
-) {
+fn annotations(ds: &mut Dataset, context: &Context, image: &SourceImage, drawn: &[&Finding], film: Option<usize>) {
     let language = context.language;
-    let (mut graphics, mut texts) = (Vec::new(), Vec::new());
-    for finding in &findings.findings {
+    let mut annotations = Vec::new();
+    for (layer, finding) in drawn.iter().enumerate() {
+        let (mut graphics, mut texts) = (Vec::new(), Vec::new());
         for (n, tracked) in finding.regions.iter().enumerate() {
             let identifier = language.tracking_identifier(&finding.code, n, film);
-            let percent = f64::from(finding.probability) * 100.0;
-            let words = format!("{} {percent:.0}%", language.finding_name(&finding.code));
             graphics.push(contour(tracked, &identifier));
-            texts.push(caption(tracked, &identifier, &words));
+            texts.push(caption(tracked, &identifier, &language.finding_percent(finding)));
         }
+        let mut annotation = Dataset::new();
+        annotation
+            .items(tags::REFERENCED_IMAGE_SEQUENCE, vec![reference(image)])
+            .text(tags::GRAPHIC_LAYER, VR::CS, &layer_name(layer))
+            .items(tags::TEXT_OBJECT_SEQUENCE, texts)
+            .items(tags::GRAPHIC_OBJECT_SEQUENCE, graphics);
+        annotations.push(annotation);
     }
-    let mut drawn = Dataset::new();
-    drawn
-        .items(tags::REFERENCED_IMAGE_SEQUENCE, vec![reference(image)])
-        .text(tags::GRAPHIC_LAYER, VR::CS, FINDINGS_LAYER)
-        .items(tags::TEXT_OBJECT_SEQUENCE, texts)
-        .items(tags::GRAPHIC_OBJECT_SEQUENCE, graphics);
     let mut words = Dataset::new();
     words
         .text(tags::BOUNDING_BOX_ANNOTATION_UNITS, VR::CS, "DISPLAY")
@@ -251,7 +266,8 @@ fn annotations(
         .items(tags::REFERENCED_IMAGE_SEQUENCE, vec![reference(image)])
         .text(tags::GRAPHIC_LAYER, VR::CS, NOTICE_LAYER)
         .items(tags::TEXT_OBJECT_SEQUENCE, vec![words]);
-    ds.items(tags::GRAPHIC_ANNOTATION_SEQUENCE, vec![drawn, notice]);
+    annotations.push(notice);
+    ds.items(tags::GRAPHIC_ANNOTATION_SEQUENCE, annotations);
 }
 
 fn contour(tracked: &TrackedRegion, identifier: &str) -> Dataset {
@@ -282,16 +298,4 @@ fn caption(tracked: &TrackedRegion, identifier: &str, words: &str) -> Dataset {
 
 fn track(item: &mut Dataset, tracked: &TrackedRegion, identifier: &str) {
     item.text(tags::TRACKING_ID, VR::UT, identifier).uid(tags::TRACKING_UID, &tracked.tracking);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colors_are_packed_over_the_whole_range() {
-        assert_eq!(cielab([0.0, -128.0, -128.0]), [0, 0, 0]);
-        assert_eq!(cielab([100.0, 127.0, 127.0]), [65_535; 3]);
-        assert_eq!(cielab([50.0, 0.0, 0.0]), [32_768, 32_896, 32_896]);
-    }
 }

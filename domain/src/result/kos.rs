@@ -109,10 +109,7 @@ fn description(context: &Context, films: &[KeyFilm<'_>], of: usize) -> String {
     let language = context.language;
     let present = |film: &KeyFilm<'_>| {
         let names = film.findings.findings.iter().filter(|finding| finding.present);
-        let names = names.map(|finding| {
-            format!("{} {:.0}%", language.finding_name(&finding.code), f64::from(finding.probability) * 100.0)
-        });
-        names.collect::<Vec<_>>().join(", ")
+        names.map(|finding| language.finding_percent(finding)).collect::<Vec<_>>().join(", ")
     };
     let films = films.iter().map(|film| match of {
         1 => present(film),

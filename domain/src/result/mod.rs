@@ -8,10 +8,13 @@ mod dataset;
 mod downgrade;
 mod gsps;
 mod kos;
+mod mask;
 mod modules;
 mod notice;
 mod overlay;
+mod palette;
 mod sc;
+mod seg;
 mod sr;
 mod sr_content;
 mod sr_tree;
@@ -122,7 +125,7 @@ pub struct LeftOut {
 /// The objects of one revision.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Built {
-    /// In the order of delivery: SR, then GSPS and SC image by image.
+    /// In the order of delivery: SR, then GSPS and SC image by image, SEG image by image, KOS.
     pub objects: Vec<ResultObject>,
     /// What could not be copied.
     pub left_out: Vec<LeftOut>,
@@ -147,7 +150,7 @@ pub enum BuildError {
 /// Builds the objects of the wanted kinds for one revision of a study.
 ///
 /// With at least one analysed image: one SR for the study, one GSPS for each image with regions,
-/// one SC for each analysed image. Without any: the not-analysed SR, whatever kinds are wanted.
+/// one SC for each analysed image, one SEG for each with regions, and one KOS where a finding is present. Without any: the not-analysed SR, whatever kinds are wanted.
 /// Instances that are no images (neither Rows nor Pixel Data) are not reported on.
 ///
 /// # Errors
@@ -164,7 +167,7 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
     if kinds.contains(&ResultKind::Sr) || !images.iter().any(analyzed) {
         built.objects.push(sr::build(context, &images, &mut left_out)?);
     }
-    let (mut states, mut captures) = (0, 0);
+    let (mut states, mut captures, mut masks) = (0, 0, 0);
     for image in &images {
         let ImageOutcome::Analyzed { findings, picture } = &image.outcome else { continue };
         if kinds.contains(&ResultKind::Gsps) && findings.has_regions() {
@@ -175,6 +178,14 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
             captures += 1;
             let film = (&image.source, findings, picture);
             built.objects.push(sc::build(context, &images, film, captures, &mut left_out)?);
+        }
+    }
+    for image in images.iter().filter(|_| kinds.contains(&ResultKind::Seg)) {
+        let ImageOutcome::Analyzed { findings, .. } = &image.outcome else { continue };
+        if findings.has_regions() {
+            masks += 1;
+            let film = (&image.source, findings);
+            built.objects.extend(seg::build(context, &images, film, masks, &mut left_out)?);
         }
     }
     if kinds.contains(&ResultKind::Kos) {

@@ -158,6 +158,39 @@ pub(super) fn start(context: &Context, identity: &Identity, copier: &mut Copier<
     ds
 }
 
+/// Patient Orientation of an image that lies as its film does: type 2C, so perhaps empty.
+pub(super) fn patient_orientation(ds: &mut Dataset, copier: &mut Copier<'_>) {
+    match copier.values(tags::PATIENT_ORIENTATION, VR::CS, 2) {
+        Some(values) if values.len() == 2 => {
+            ds.texts(tags::PATIENT_ORIENTATION, VR::CS, &[&values[0], &values[1]]);
+        }
+        _ => {
+            ds.empty(tags::PATIENT_ORIENTATION, VR::CS);
+        }
+    }
+}
+
+/// Lossy Image Compression: what is drawn on a film that has lost something has lost it too
+/// (PS3.3 C.7.6.1.1.5). Without the ratio, which 01 requires, only what we did ourselves is said.
+pub(super) fn lossy(ds: &mut Dataset, copier: &mut Copier<'_>) {
+    let lost = copier.value(tags::LOSSY_IMAGE_COMPRESSION, VR::CS).as_deref() == Some("01");
+    let ratios = copier.values(tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, usize::MAX).filter(|_| lost);
+    let methods = copier.values(tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, usize::MAX);
+    let Some(ratios) = ratios else {
+        ds.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
+        return;
+    };
+    let texts = |values: &[String], ds: &mut Dataset, tag, vr| {
+        ds.texts(tag, vr, &values.iter().map(String::as_str).collect::<Vec<_>>());
+    };
+    ds.text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01");
+    texts(&ratios, ds, tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS);
+    // One method for each ratio, or none.
+    if let Some(methods) = methods.filter(|methods| methods.len() == ratios.len()) {
+        texts(&methods, ds, tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS);
+    }
+}
+
 /// Contributing Equipment Sequence item for the modality that took the film; needs its maker.
 pub(super) fn acquisition_equipment(copier: &mut Copier<'_>) -> Option<Dataset> {
     let manufacturer = copier.value(tags::MANUFACTURER, VR::LO)?;

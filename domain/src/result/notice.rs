@@ -2,6 +2,7 @@
 //! diagnostic use. Pure texts of `domain/data/texts/`: their places are chosen by the builders.
 
 use crate::code::{Code, FindingCode};
+use crate::finding::Finding;
 use crate::language::{Language, fill};
 use crate::profile::ResultKind;
 
@@ -38,6 +39,11 @@ impl Language {
             own.or_else(|| language.texts().finding.get(&code.label)).map(String::as_str)
         };
         name(self).or_else(|| name(Self::default())).unwrap_or(&code.label)
+    }
+
+    /// Name and probability, as they stand beside a contour.
+    pub(super) fn finding_percent(self, finding: &Finding) -> String {
+        format!("{} {:.0}%", self.finding_name(&finding.code), f64::from(finding.probability) * 100.0)
     }
 
     /// Tracking Identifier of a finding's n-th region, or of the finding: viewers show it as the only
@@ -112,6 +118,10 @@ impl Language {
 
     pub(super) fn layer_findings(self) -> &'static str {
         &self.texts().layer.findings
+    }
+
+    pub(super) fn layer_overlays(self) -> &'static str {
+        &self.texts().layer.overlays
     }
 
     pub(super) fn layer_notice(self) -> &'static str {

@@ -3,6 +3,7 @@
 
 use super::Language;
 use super::canvas::{Canvas, Font, Rgb, resize};
+use super::palette::Colors;
 use crate::evidence::Picture;
 use crate::finding::{Finding, ImageFindings};
 
@@ -21,10 +22,6 @@ const BRIGHT: Rgb = [240, 243, 246];
 const DIM: Rgb = [150, 160, 172];
 const NOTICE_BACK: Rgb = [70, 44, 0];
 const NOTICE_TEXT: Rgb = [255, 205, 90];
-
-/// Contour colours, told apart on grey also by most colour-blind readers.
-const PALETTE: [Rgb; 6] =
-    [[255, 200, 0], [0, 205, 255], [255, 120, 190], [130, 245, 110], [255, 140, 70], [190, 160, 255]];
 
 /// A finished picture.
 pub(super) struct Rendered {
@@ -54,6 +51,7 @@ pub(super) fn draw(
     picture: &Picture,
     (columns, rows): (u32, u32),
     findings: &ImageFindings,
+    colors: &Colors<'_>,
     language: Language,
     caption: &Caption,
 ) -> Option<Rendered> {
@@ -65,7 +63,7 @@ pub(super) fn draw(
     let [left, top, width, height] = layout.film;
     canvas.gray(left, top, width, &resize(&picture.gray, (picture.width, picture.height), (width, height)));
 
-    let order = legend_order(findings);
+    let order = legend_order(findings, colors);
     let scale = [width as f32 / columns.max(1) as f32, height as f32 / rows.max(1) as f32];
     let place = |p: [f32; 2]| [left as f32 + p[0] * scale[0], top as f32 + p[1] * scale[1]];
     let mut labels = Vec::new();
@@ -74,7 +72,7 @@ pub(super) fn draw(
             let points: Vec<[f32; 2]> = tracked.region.contour.iter().map(|p| place(*p)).collect();
             canvas.line(&points, 6.0, BACKGROUND, 150);
             canvas.line(&points, 2.5, *color, 255);
-            labels.push((points, label_text(finding, language), *color));
+            labels.push((points, language.finding_percent(finding), *color));
         }
     }
     let mut taken = Vec::new();
@@ -122,19 +120,14 @@ fn layout(picture: &Picture, labels: u32) -> Layout {
 }
 
 /// Present findings first, then by probability; each present finding has a colour.
-fn legend_order(findings: &ImageFindings) -> Vec<(&Finding, Rgb)> {
+fn legend_order<'a>(findings: &'a ImageFindings, colors: &Colors<'_>) -> Vec<(&'a Finding, Rgb)> {
     let mut order: Vec<&Finding> = findings.findings.iter().collect();
     order.sort_by(|a, b| b.present.cmp(&a.present).then(b.probability.total_cmp(&a.probability)));
-    let color = |n: usize, finding: &Finding| if finding.present { PALETTE[n % PALETTE.len()] } else { DIM };
-    order.into_iter().enumerate().map(|(n, finding)| (finding, color(n, finding))).collect()
+    order.into_iter().map(|finding| (finding, colors.get(finding).map_or(DIM, |tint| tint.rgb))).collect()
 }
 
 fn percent(value: f32) -> String {
     format!("{:.1}%", f64::from(value) * 100.0)
-}
-
-fn label_text(finding: &Finding, language: Language) -> String {
-    format!("{} {:.0}%", language.finding_name(&finding.code), f64::from(finding.probability) * 100.0)
 }
 
 /// Writes a label above its contour, or at the next free place around it.

@@ -5,6 +5,7 @@ use super::copy::Copier;
 use super::dataset::{Dataset, encode};
 use super::modules::{self, Identity, Stamp};
 use super::overlay::{self, Caption};
+use super::palette::Colors;
 use super::{BuildError, Context, LeftOut, ResultObject};
 use crate::code::Code;
 use crate::evidence::{Picture, SourceImage, StudyImage};
@@ -29,7 +30,7 @@ pub(super) fn build(
     // Contours are in the film's own pixels, whatever size the picture has.
     let size = (image.header.columns.unwrap_or(picture.width), image.header.rows.unwrap_or(picture.height));
     let caption = Caption { when: stamp.readable() };
-    let drawn = overlay::draw(picture, size, findings, context.language, &caption)
+    let drawn = overlay::draw(picture, size, findings, &Colors::of(images), context.language, &caption)
         .ok_or_else(|| BuildError::Encode { kind: ResultKind::Sc, reason: "the picture has no pixels".to_owned() })?;
 
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);
@@ -43,16 +44,9 @@ pub(super) fn build(
         .text(tags::TIME_OF_SECONDARY_CAPTURE, VR::TM, &stamp.time)
         .text(tags::DERIVATION_DESCRIPTION, VR::ST, &description)
         .items(tags::SOURCE_IMAGE_SEQUENCE, vec![source])
-        .text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")
-        .text(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "00");
-    match copier.values(tags::PATIENT_ORIENTATION, VR::CS, 2) {
-        Some(values) if values.len() == 2 => {
-            ds.texts(tags::PATIENT_ORIENTATION, VR::CS, &[&values[0], &values[1]]);
-        }
-        _ => {
-            ds.empty(tags::PATIENT_ORIENTATION, VR::CS);
-        }
-    }
+        .text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES");
+    modules::patient_orientation(&mut ds, &mut copier);
+    modules::lossy(&mut ds, &mut copier);
     if let Some(item) = modules::acquisition_equipment(&mut copier) {
         ds.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![item]);
     }

@@ -7,6 +7,7 @@ mod downgrade;
 mod gsps;
 mod kos;
 mod sc;
+mod seg;
 mod sr;
 
 use super::*;
@@ -152,7 +153,7 @@ fn context() -> Context {
     }
 }
 
-const ALL: [ResultKind; 4] = [ResultKind::Sr, ResultKind::Gsps, ResultKind::Sc, ResultKind::Kos];
+const ALL: [ResultKind; 5] = ResultKind::ALL;
 
 fn read(object: &ResultObject) -> InMemDicomObject {
     dicom_object::from_reader(&object.bytes[..]).unwrap().into_inner()

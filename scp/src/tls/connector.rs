@@ -91,7 +91,7 @@ impl TlsConnector {
     /// For peers that are never called by TLS: every certificate is refused.
     #[must_use]
     pub fn believing_nobody() -> ClientConfig {
-        let nobody = rustls::RootCertStore::empty();
+        let nobody = RootCertStore::empty();
         ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(VERSIONS)
             // The provider has suites for both versions.

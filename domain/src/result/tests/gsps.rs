@@ -64,13 +64,49 @@ fn regions_are_those_of_the_report_under_the_same_tracking_uid() {
 
 #[test]
 fn every_annotation_has_a_layer_that_is_defined() {
-    let ds = state(plain_film("a", PORTRAIT));
-    let defined: Vec<_> =
-        items(&ds, tags::GRAPHIC_LAYER_SEQUENCE).iter().map(|l| text(l, tags::GRAPHIC_LAYER)).collect();
-    assert_eq!(defined, ["AI_FINDINGS", "AI_NOTICE"]);
+    let mut scores = positive();
+    scores[1].regions.push(square(10.0, 20.0, 30.0));
+    let ds = built(&context(), &[analyzed(plain_film("a", PORTRAIT), scores)], ResultKind::Gsps).remove(0);
+    let layers = items(&ds, tags::GRAPHIC_LAYER_SEQUENCE);
+    let defined: Vec<_> = layers.iter().map(|l| text(l, tags::GRAPHIC_LAYER)).collect();
+    assert_eq!(defined, ["AI_FINDING_1", "AI_FINDING_2", "AI_NOTICE"]);
+    let told: Vec<_> = layers.iter().map(|l| text(l, tags::GRAPHIC_LAYER_DESCRIPTION)).collect();
+    assert_eq!(told, ["AI findings: Pneumothorax", "AI findings: Cardiomegaly", "AI notice"]);
     let used: Vec<_> =
         items(&ds, tags::GRAPHIC_ANNOTATION_SEQUENCE).iter().map(|a| text(a, tags::GRAPHIC_LAYER)).collect();
     assert_eq!(used, defined);
+}
+
+#[test]
+fn overlays_of_the_film_stay_visible() {
+    let ds = state(film("a", PORTRAIT, |ds| {
+        for group in [0x6000, 0x6004] {
+            ds.put(DataElement::new(Tag(group, 0x0010), VR::US, PrimitiveValue::from(400_u16)));
+        }
+    }));
+    for group in [0x6000, 0x6004] {
+        assert_eq!(text(&ds, Tag(group, 0x1001)), "FILM_OVERLAYS");
+    }
+    assert!(ds.get(Tag(0x6002, 0x1001)).is_none());
+    let layers = items(&ds, tags::GRAPHIC_LAYER_SEQUENCE).iter().map(|l| text(l, tags::GRAPHIC_LAYER));
+    assert_eq!(layers.collect::<Vec<_>>(), ["FILM_OVERLAYS", "AI_FINDING_1", "AI_NOTICE"]);
+}
+
+#[test]
+fn pixels_that_are_not_square_are_shown_so() {
+    let shown = |tag, spacing: &'static str| {
+        let ds = state(film("a", PORTRAIT, move |ds| {
+            let values: Vec<String> = spacing.split('/').map(String::from).collect();
+            ds.put(DataElement::new(tag, VR::DS, PrimitiveValue::Strs(values.into())));
+        }));
+        let area = &items(&ds, tags::DISPLAYED_AREA_SELECTION_SEQUENCE)[0];
+        (text(area, tags::PRESENTATION_PIXEL_SPACING), text(area, tags::PRESENTATION_PIXEL_ASPECT_RATIO))
+    };
+    assert_eq!(shown(tags::PIXEL_SPACING, "0.2/0.1"), ("0.2\\0.1".into(), String::new()));
+    // At the detector: no spacing in the patient, but the same shape.
+    assert_eq!(shown(tags::IMAGER_PIXEL_SPACING, "0.2/0.1"), (String::new(), "20000\\10000".into()));
+    assert_eq!(shown(tags::IMAGER_PIXEL_SPACING, "0.143/0.143"), (String::new(), "1\\1".into()));
+    assert_eq!(shown(tags::IMAGER_PIXEL_SPACING, "0/0.143"), (String::new(), "1\\1".into()));
 }
 
 #[test]
@@ -86,6 +122,10 @@ fn the_first_window_is_copied_verbatim_with_its_function() {
         ds.remove_element(tags::WINDOW_CENTER);
     }));
     assert!(without.get(tags::SOFTCOPY_VOILUT_SEQUENCE).is_none());
+    let impossible = state(film("a", PORTRAIT, |ds| {
+        ds.put(element(tags::WINDOW_WIDTH, VR::DS, "0"));
+    }));
+    assert!(impossible.get(tags::SOFTCOPY_VOILUT_SEQUENCE).is_none());
 }
 
 #[test]
@@ -104,6 +144,7 @@ fn monochrome_1_is_inverted_unless_the_film_says_how_it_is_shown() {
     assert_eq!(shape("MONOCHROME1", None), "INVERSE");
     assert_eq!(shape("MONOCHROME1", Some("INVERSE")), "INVERSE");
     assert_eq!(shape("MONOCHROME2", Some("INVERSE")), "INVERSE");
+    assert_eq!(shape("MONOCHROME1", Some("IDENTITY")), "INVERSE");
 }
 
 #[test]
