@@ -18,6 +18,7 @@ mod evaluate;
 mod faults;
 mod hostile;
 mod identity;
+mod judge;
 mod kill;
 mod kill_receive;
 mod orthanc;

@@ -21,6 +21,7 @@ from reading import Thing, parse, read
 from tools import Tools
 
 config.settings.writing_validation_mode = config.IGNORE
+PICTURES = ("sc", "seg")
 
 
 class Set:
@@ -49,21 +50,29 @@ class Set:
     def drop(self, kind):
         self.gone.add(kind)
 
-    def written(self, folder, name, faults_of):
-        """The objects as files, those untouched as they were."""
-        things = []
+    def objects(self):
+        """The objects as they are now. Pictures that the defect leaves alone are left out: they cost time and tell nothing."""
         for kind, thing in self.things.items():
-            raw = self.bytes.get(kind)
-            if raw is None and kind in self.touched:
-                raw = written(self.touched[kind])
-            if kind in self.gone:
+            if kind in self.gone or (kind in PICTURES and kind not in self.touched):
                 continue
-            things.append((thing.name, thing.raw if raw is None else raw))
-        place = folder / name
-        place.mkdir(parents=True)
-        for file, raw in things:
-            (place / file).write_bytes(raw)
-        return faults_of(place)
+            if kind in self.bytes:
+                yield Thing(thing.path, self.bytes[kind], None)
+            elif kind in self.touched:
+                raw = written(self.touched[kind])
+                yield Thing(thing.path, raw, parse(raw))
+            else:
+                yield thing
+
+    def judged(self, folder, tools):
+        expect = [k for k in self.case.expect if k not in PICTURES or k in self.touched or k in self.gone]
+        case, things = replace(self.case, films_of=self.films, expect=expect), list(self.objects())
+        if self.bytes:
+            # Bytes that may be no DICOM any more: read as files, as the judge meets them.
+            folder.mkdir()
+            for thing in things:
+                (folder / thing.name).write_bytes(thing.raw)
+            return judge.judge(replace(case, results=[folder]), tools)
+        return judge.judge(replace(case, things=things), tools)
 
 
 def written(data):
@@ -98,11 +107,7 @@ def main():
         case, films, things = sets[defect.of]
         broken = Set(case, films, things)
         defect.make(broken)
-
-        def faults_of(place, case=case, films=films):
-            return judge.judge(replace(case, films_of=films, results=[place]), tools)
-
-        found = broken.written(tools.work, defect.name, faults_of)
+        found = broken.judged(tools.work / defect.name, tools)
         checks = sorted({fault.check for fault in found})
         if defect.check not in checks:
             wrong.append(f"{defect.name}: not caught by {defect.check}, but by {checks or 'nothing'}")

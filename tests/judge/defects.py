@@ -639,12 +639,24 @@ def window_missing(s):
 
 
 @defect("PR-VOI")
+def table_of_another_film(s):
+    table = s["gsps"].SoftcopyVOILUTSequence[0].VOILUTSequence[0]
+    table.LUTData = table.LUTData[::-1]
+
+
+@defect("PR-VOI")
+def window_beside_the_table(s):
+    voi = s["gsps"].SoftcopyVOILUTSequence[0]
+    voi.WindowCenter, voi.WindowWidth = 100, 50
+
+
+@defect("PR-VOI", "inverted")
 def window_of_another_film(s):
     voi = s["gsps"].SoftcopyVOILUTSequence[0]
     voi.WindowCenter, voi.WindowWidth = 100, 50
 
 
-@defect("PR-RENDER")
+@defect("PR-RENDER", "inverted")
 def grey_levels_of_another_film(s):
     voi = s["gsps"].SoftcopyVOILUTSequence[0]
     voi.WindowCenter, voi.WindowWidth = 100, 50
@@ -864,5 +876,5 @@ def segmentation_of_another_film(s):
 
 
 @defect("SEG-READ")
-def segmentation_without_its_frames(s):
-    del s["seg"].PerFrameFunctionalGroupsSequence
+def segmentation_without_segments(s):
+    del s["seg"].SegmentSequence
