@@ -23,6 +23,7 @@ mod kill;
 mod kill_receive;
 mod orthanc;
 mod outage;
+mod pairwise;
 mod phantoms;
 mod poisoned;
 mod privacy;
