@@ -23,7 +23,7 @@ bench-tls: ## what TLS costs: receiving by TLS as a ratio to plain
 parity:   ## our network against PyTorch, imports against their toolkits; installs torch
 	@scripts/parity.sh
 
-matrix:   ## real films that lie beside the project, through DCMTK and Orthanc, judged by the checker there
+matrix:   ## real films that lie beside the project and the covering set, judged by the checker there; FULL=1: the full product
 	@scripts/matrix.sh
 
 property: ## any findings on any film become objects that read back; 100,000 cases, PROPTEST_CASES=N for another number

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Real films, which are no part of the project, through the whole road, judged by an independent checker.
+# FULL=1: the full product of the covering set's properties instead, resumable; EVERY=19 takes each 19th study of it.
 # scripts/matrix.sh [FOLDER]: FOLDER (default ../shared) holds kit/check_results.py, data/dicom and data/cxr.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,4 +14,8 @@ scripts/needs.sh
 scripts/venv.sh tools
 export PATH=$PATH:/usr/sbin # where Debian puts Orthanc
 cargo build --features failpoints --bin centinela
-.venv/bin/python tests/matrix/run.py --shared "$films" --bin "${CARGO_TARGET_DIR:-target}/debug/centinela"
+full=()
+if [[ ${FULL:-} == 1 ]]; then
+    full=(--full "${CARGO_TARGET_DIR:-target}/matrix-full-${EVERY:-1}.json" --every "${EVERY:-1}")
+fi
+.venv/bin/python tests/matrix/run.py --shared "$films" --bin "${CARGO_TARGET_DIR:-target}/debug/centinela" "${full[@]}"

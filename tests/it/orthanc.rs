@@ -5,6 +5,7 @@ use crate::harness::films::{Film, fixture};
 use crate::harness::node::{Home, Peer};
 use crate::harness::tools::{free_port, must, python, script, storescu};
 use crate::harness::{api, until};
+use crate::judge;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -65,7 +66,7 @@ impl Drop for Orthanc {
 }
 
 /// Pushes a film to a fresh node, waits for its results in Orthanc and has them checked.
-fn road(film: &Film, options: &[&str], require: &str, truth: Option<&str>) {
+fn road(film: &Film, options: &[&str], expect: &str, truth: Option<&str>) {
     let orthanc = Orthanc::start();
     let home = Home::new(&[Peer::pacs(orthanc.dicom, "compat")]).synthetic_map();
     let node = home.start();
@@ -80,17 +81,17 @@ fn road(film: &Film, options: &[&str], require: &str, truth: Option<&str>) {
         film.path.display(),
         begin.elapsed().as_millis()
     );
-    check(&film.path, &out, require, truth);
+    check(&film.path, &out, expect, truth);
 }
 
-/// Runs the checker of the tree.
-pub fn check(sources: &Path, results: &Path, require: &str, truth: Option<&str>) {
+/// Has results judged.
+pub fn check(sources: &Path, results: &Path, expect: &str, truth: Option<&str>) {
     let (program, truth) = (
-        script("check_objects.py"),
+        judge::script("judge.py"),
         truth.map(|t| Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/dicom-fixtures/truth/{t}.json"))),
     );
     let mut arguments =
-        vec![program.to_str().unwrap(), sources.to_str().unwrap(), results.to_str().unwrap(), "--require", require];
+        vec![program.to_str().unwrap(), sources.to_str().unwrap(), results.to_str().unwrap(), "--expect", expect];
     if let Some(truth) = &truth {
         arguments.extend(["--truth", truth.to_str().unwrap()]);
     }
@@ -106,28 +107,28 @@ fn compressed(film: &Film, folder: &Path, name: &str) -> Film {
 
 #[test]
 fn uncompressed_film() {
-    road(&fixture("dx_portrait_mono2_14"), &[], "SR,PR,OT", Some("dx_portrait_mono2_14"));
+    road(&fixture("dx_portrait_mono2_14"), &[], "sr,gsps,sc", Some("dx_portrait_mono2_14"));
 }
 
 #[test]
 fn rle_film() {
     let dir = tempfile::tempdir().unwrap();
     let film = compressed(&fixture("dx_landscape_mono1_12"), dir.path(), "rle");
-    road(&film, &["-xr"], "SR,PR,OT", Some("dx_landscape_mono1_12"));
+    road(&film, &["-xr"], "sr,gsps,sc", Some("dx_landscape_mono1_12"));
 }
 
 #[test]
 fn jpeg_2000_film() {
     let dir = tempfile::tempdir().unwrap();
     let film = compressed(&fixture("cr_portrait_mono2_16_utf8"), dir.path(), "jpeg2000");
-    road(&film, &["-xv"], "SR,PR,OT", Some("cr_portrait_mono2_16_utf8"));
+    road(&film, &["-xv"], "sr,gsps,sc", Some("cr_portrait_mono2_16_utf8"));
 }
 
 #[test]
 fn jpeg_ls_film() {
     let dir = tempfile::tempdir().unwrap();
     let film = compressed(&fixture("cr_portrait_mono1_10_latin1"), dir.path(), "jpegls");
-    road(&film, &["-xt"], "SR,PR,OT", Some("cr_portrait_mono1_10_latin1"));
+    road(&film, &["-xt"], "sr,gsps,sc", Some("cr_portrait_mono1_10_latin1"));
 }
 
 #[test]
@@ -142,5 +143,5 @@ fn a_film_without_a_finding_comes_back_without_a_presentation_state() {
     assert_eq!(kinds, ["sr"]);
     let out = home.dir.path().join("results");
     assert_eq!(orthanc.fetch(&out, &[&film]), 1);
-    check(&film.path, &out, "SR", None);
+    check(&film.path, &out, "sr,gsps", None);
 }

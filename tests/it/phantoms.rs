@@ -31,7 +31,7 @@ fn every_phantom_with_a_known_box_is_found_there() {
         let film = fixture(name);
         let results = analyze(&home, &[&film], "compat");
         println!("{name}:");
-        check(&film.path, &results, "SR,PR,OT", Some(name));
+        check(&film.path, &results, "sr,gsps,sc", Some(name));
     }
 }
 
@@ -45,7 +45,7 @@ fn two_films_two_regions_one_report() {
     for film in [&pa, &ap] {
         std::fs::copy(&film.path, sources.join(film.path.file_name().unwrap())).unwrap();
     }
-    check(&sources, &results, "SR,PR,OT", Some("pa_ap"));
+    check(&sources, &results, "sr,gsps,sc", Some("pa_ap"));
     let reports = std::fs::read_dir(&results).unwrap();
     let reports = reports.filter(|e| e.as_ref().unwrap().file_name().to_str().unwrap().starts_with("sr-")).count();
     assert_eq!(reports, 1);
@@ -102,7 +102,7 @@ fn the_checker_of_the_tree_can_fail() {
     let (film, other) = (fixture("dx_portrait_mono2_14"), fixture("cr_age_81"));
     let results = analyze(&home, &[&film], "full");
     let done = Command::new(crate::harness::tools::python())
-        .arg(crate::harness::tools::script("check_objects.py"))
+        .arg(crate::judge::script("judge.py"))
         .args([&other.path, &results])
         .output()
         .unwrap();

@@ -41,5 +41,5 @@ fn pynetdicom_pushes_and_receives() {
             std::fs::copy(&path, mine.join(path.file_name().unwrap())).unwrap();
         }
     }
-    check(&film.path, &mine, "SR,PR,OT", Some("cr_portrait_mono1_10_latin1"));
+    check(&film.path, &mine, "sr,gsps,sc", Some("cr_portrait_mono1_10_latin1"));
 }

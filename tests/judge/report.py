@@ -5,6 +5,7 @@ Its measurement groups are judged by `groups`, the reason that stands in place o
 
 import re
 import warnings
+from io import BytesIO
 
 import groups
 import skipped
@@ -81,8 +82,7 @@ def read_back(thing, count, faults):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = highdicom.sr.srread(str(thing.path)) if thing.path.exists() else None
-            tree = tree or highdicom.sr.srread(thing.raw)
+            tree = highdicom.sr.srread(BytesIO(thing.raw))
             seen = tree.content.get_planar_roi_measurement_groups() + tree.content.get_image_measurement_groups()
     except Exception as error:  # noqa: BLE001 - any refusal is a fault
         return faults.add("SR-READ", thing.name, f"highdicom: {type(error).__name__}: {error}")

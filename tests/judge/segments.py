@@ -1,5 +1,7 @@
 """The segmentation: one segment for each region of the report, with a mask that is its outline filled."""
 
+from io import BytesIO
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -17,7 +19,7 @@ def check(thing, study, faults):
     if not films:
         return None
     try:
-        read = highdicom.seg.segread(thing.path if thing.path.exists() and thing.path.read_bytes() == thing.raw else as_file(thing))
+        read = highdicom.seg.segread(BytesIO(thing.raw))
     except Exception as error:  # noqa: BLE001 - any refusal is a fault
         faults.add("SEG-READ", name, f"highdicom: {type(error).__name__}: {error}")
         return None
@@ -44,11 +46,6 @@ def check(thing, study, faults):
             faults.want(fits(masks, frames_of(data, number), regions[uid].points), "SEG-MASK", name,
                         f"the mask of {regions[uid].identifier} is not its outline filled")
     return film.sop
-
-
-def as_file(thing):
-    from io import BytesIO
-    return BytesIO(thing.raw)
 
 
 def frames_of(data, number):

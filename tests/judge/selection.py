@@ -44,5 +44,5 @@ def present_films(study):
 
 def names_findings(said, study, name, faults):
     for region in study.regions.values():
-        finding = re.sub(r"^\S+ \S+ (.*?)( \d+)?$", r"\1", region.identifier)  # without "CXR AI" and number
+        finding = re.sub(r"^\S+ \S+ (.*?)( \d+)?(,.*)?$", r"\1", region.identifier)  # without "CXR AI", number and film
         faults.want(any(finding.lower() in t.lower() for t in said), "KO-TREE", name, f"does not name {finding}")

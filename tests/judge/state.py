@@ -81,7 +81,7 @@ def window(data, film, name, faults):
     if tables:
         mine = items(voi[0], "VOILUTSequence")
         same = len(mine) == 1 and all(mine[0].get(k) == tables[0].get(k) for k in ("LUTDescriptor", "LUTData"))
-        faults.want(same, "PR-VOI", name, "its VOI table is not the film's")
+        faults.want(same and "WindowCenter" not in voi[0], "PR-VOI", name, "its VOI table is not the film's, or not alone")
         return
     for keyword in WINDOW:
         mine, theirs = values(voi[0], keyword), values(film.data, keyword)[:1]

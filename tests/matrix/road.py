@@ -128,9 +128,9 @@ class Node:
         accepted = all(d["state"] == "accepted" for d in study["deliveries"])
         return study if accepted and study["study"]["state"] in ("analyzed", "skipped") else None
 
-    def analyze(self, film, out):
-        subprocess.run([str(c) for c in [self.binary, "analyze", film, "--out", out, *self.common]], env=self.env,
-                       check=True, stdout=subprocess.DEVNULL)
+    def analyze(self, film, out, profile="full"):
+        command = [self.binary, "analyze", film, "--out", out, "--profile", profile, *self.common]
+        subprocess.run([str(c) for c in command], env=self.env, check=True, stdout=subprocess.DEVNULL)
         return json.loads((out / "findings.json").read_text())
 
 

@@ -1,9 +1,10 @@
 """Real films through the whole road: DCMTK pushes, Orthanc receives, the acceptance checker judges.
 
-Usage: run.py --shared DIR --bin FILE [--only WORD]
+Usage: run.py --shared DIR --bin FILE [--only WORD] [--full STATE [--every N] [--most N]]
 
 DIR holds `kit/check_results.py` and `data/` (real films are not part of the project). Prints one line
-for each film and figure; exit 0 = every film as expected.
+for each film and figure; exit 0 = every film as expected. --full runs the full product of the covering set's
+properties instead, or every N-th study of it, and remembers in STATE how far it came.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import boxes
+import covering
 import road
 from films import Film, retagged, twin
 
@@ -55,9 +57,14 @@ def main():
     parser.add_argument("--shared", type=Path, required=True)
     parser.add_argument("--bin", type=Path, required=True)
     parser.add_argument("--only", default="")
+    parser.add_argument("--full", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--most", type=int, default=9600)
     options = parser.parse_args()
     setup = road.Setup(options.bin.resolve(), options.shared.resolve() / "kit" / "check_results.py")
     dicom = options.shared.resolve() / "data" / "dicom"
+    if options.full:
+        return 1 if covering.full(setup, options.full, options.every, options.most) else 0
     wrong = 0
     with road.workplace() as work:
         for model in ["", "test-synthetic-map"]:
@@ -73,6 +80,8 @@ def main():
         if options.only in "pa_ap":
             pair = [FIXTURES / "pa_ap_1_pa.dcm", FIXTURES / "pa_ap_2_ap.dcm"]
             wrong += road.truth(setup, pair, FIXTURES / "truth" / "pa_ap.json", "pa_ap")
+        if options.only in "covering":
+            wrong += covering.covering(setup)
         if options.only in "boxes":
             boxes.report(setup, options.shared.resolve() / "data" / "cxr", FIXTURES, work)
     print("all as expected" if wrong == 0 else f"{wrong} not as expected")

@@ -1,0 +1,96 @@
+"""The covering set of studies, or a share of the full product, through `centinela analyze`, judged twice: by the
+acceptance checker that lies beside the project (the covering set) and by our own judge.
+
+Late films need a running node; here a study's films are analysed at once. `tests/it/pairwise.rs` has the late ones.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import road
+
+HERE = Path(__file__).resolve().parent
+TESTS = HERE.parent
+BATCH = 100
+
+
+def make(folder, *options):
+    """Films and manifest, in their encodings."""
+    run("cargo", "run", "-q", "-p", "xtask", "--", "covering", folder, *options)
+    # JPEG lossless has no decoder among the checker's tools: it gets the film as it was before.
+    run("cp", "-r", folder, plain(folder))
+    run(sys.executable, TESTS / "it" / "scripts" / "compress.py", "--set", folder)
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def plain(folder):
+    return folder.with_name(folder.name + "-plain")
+
+
+def run(*command):
+    subprocess.run([str(c) for c in command], check=True, cwd=TESTS.parent)
+
+
+def case(study, folder, out):
+    return {"name": study["name"], "sources": [str(folder / study["name"])], "results": [str(out / study["study"])],
+            "truth": study["truth"], "expect": ["sr", "gsps", "sc"]}
+
+
+def own_judge(cases, work, *options):
+    target = work / "list.json"
+    target.write_text(json.dumps(cases))
+    done = subprocess.run([sys.executable, str(TESTS / "judge" / "judge.py"), "--list", str(target), *options],
+                          capture_output=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).decode()
+
+
+def covering(setup):
+    """Returns how many studies are not as expected."""
+    with road.workplace() as work:
+        folder = work / "films"
+        studies = make(folder)
+        node = road.Node(setup, work / "node", "test-synthetic-map", 1)
+        node.analyze(folder, work / "out", "compat")
+        passed = 0
+        wrong = 0
+        for study in studies:
+            films = (plain(folder) if study["encoding"] == "jpegll" else folder) / study["name"]
+            boxes = work / "truth.json"
+            boxes.write_text(json.dumps(study["truth"]))
+            code, log = road.judge(setup, films, work / "out" / study["study"], "--require", "SR,PR", "--truth", boxes)
+            passed += code == 0
+            if code:
+                wrong += road.say(False, study["name"], f"checker exit {code}", log)
+        films = sum(len(s["films"]) for s in studies)
+        road.say(passed == len(studies), "covering set", f"checker exit 0 for {passed} of {len(studies)} studies, {films} films")
+        code, log = own_judge([case(s, folder, work / "out") for s in studies], work)
+        return wrong + road.say(code == 0, "covering set, our own judge", log.strip().splitlines()[-1], log)
+
+
+def full(setup, state, every, most):
+    """The full product in batches; `state` remembers what is done, so that a run goes on where one was cut off."""
+    done = json.loads(state.read_text()) if state.exists() else {"every": every, "judged": 0, "faults": 0, "seconds": 0.0}
+    total = min(most, 9600 // every)
+    wrong = 0
+    while done["judged"] < total:
+        begin = time.monotonic()
+        count = min(BATCH, total - done["judged"])
+        with road.workplace() as work:
+            folder = work / "films"
+            skip = done["judged"] * every
+            studies = make(folder, "--full", "--every", every, "--skip", skip, "--most", count)
+            node = road.Node(setup, work / "node", "test-synthetic-map", 1)
+            node.analyze(folder, work / "out", "compat")
+            code, log = own_judge([case(s, folder, work / "out") for s in studies], work, "--no-tools")
+        if code:
+            wrong += road.say(False, f"full product, from {skip}", f"judge exit {code}", log)
+            done["faults"] += 1
+        done["judged"] += count
+        done["seconds"] += time.monotonic() - begin
+        state.write_text(json.dumps(done))
+        print(f"full product: {done['judged']} of {total} studies, {done['faults']} batches with faults, "
+              f"{done['seconds']:.0f} s", flush=True)
+    return wrong + road.say(done["faults"] == 0, "full product", f"{done['judged']} studies in {done['seconds']:.0f} s")
