@@ -155,7 +155,5 @@ fn the_rules_for_prometheus_hold_and_name_metrics_that_exist() {
         seen += 1;
     }
     assert!(seen >= 10, "{seen}");
-    for state in ["refused"] {
-        assert!(page.contains(&format!("state=\"{state}\"")), "{state}");
-    }
+    assert!(page.contains("state=\"refused\""), "the state that a rule names");
 }
