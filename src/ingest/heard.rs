@@ -1,7 +1,7 @@
 //! When peers last called us: proof for an administrator that a PACS reaches this node.
 //!
 //! Only titles of ae-titles.toml are noted, so the table is bounded; a busy caller costs one write in
-//! [`QUIET`], however many associations it opens.
+//! `QUIET`, however many associations it opens.
 
 use crate::app::App;
 use crate::store::heard::{self, HeardRow};
