@@ -15,7 +15,7 @@ use centinela_domain::gate::{OWN_MANUFACTURER, OWN_MODEL};
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Context, Language, Negatives, Node, build};
+use centinela_domain::result::{Captures, Context, Language, Negatives, Node, build};
 use centinela_domain::uid::Uid;
 use centinela_models::image::CxrImage;
 use centinela_models::preprocess::picture;
@@ -101,7 +101,7 @@ fn study(part10: &[u8], picture: Picture) -> Result<(Context, Vec<StudyImage>)> 
             _ => Vec::new(),
         },
     });
-    let prediction = Prediction { model: model.clone(), scores: scores.collect() };
+    let prediction = Prediction { model: model.clone(), scores: scores.collect(), map: None };
     let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded())?;
     let context = Context {
         node: Node {
@@ -116,6 +116,7 @@ fn study(part10: &[u8], picture: Picture) -> Result<(Context, Vec<StudyImage>)> 
         threshold_set: "default".into(),
         language: Language::default(),
         negatives: Negatives::Groups,
+        captures: Captures::default(),
         study: source.header.study.clone(),
         revision: 1,
         closed_at: 1_795_485_600_000,

@@ -1,18 +1,22 @@
 //! Builds result objects from DICOM files and a JSON of scores, without a model or a node.
 //!
 //! `build_results SPEC.json OUT FILE...` writes one file for each object into the folder OUT. The
-//! specification is `{"language", "negatives", "kinds", "revision", "predecessor", "sr_class", "images"}`, where `images`
-//! gives for each file in turn either `{"scores": [{"label", "probability", "threshold",
-//! "regions"}]}` or `{"skip": "..."}` with a skip reason. Regions are contours in pixels of the film.
+//! specification is `{"language", "negatives", "heat_map", "sc_compression", "kinds", "revision", "predecessor",
+//! "sr_class", "images"}`, where `images` gives for each file in turn `{"scores": [{"label", "probability",
+//! "threshold", "regions"}]}`, the same with a heat map as `{"scored": {"scores": ..., "map": {"label", "columns",
+//! "rows", "values", "area"}}}`, or `{"skip": "..."}` with a skip reason. Regions and the map's area are in pixels of
+//! the film.
 
 use centinela_domain::code::Vocabulary;
 use centinela_domain::evidence::{ImageOutcome, Picture, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
-use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
+use centinela_domain::prediction::{HeatMap, LabelScore, ModelRef, Prediction};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade};
+use centinela_domain::result::{
+    Captures, Compression, Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade,
+};
 use centinela_domain::uid::Uid;
 use dicom_dictionary_std::tags;
 use dicom_object::InMemDicomObject;
@@ -28,6 +32,11 @@ struct Spec {
     language: Language,
     #[serde(default)]
     negatives: Negatives,
+    /// A second Secondary Capture for each film that has a `map`.
+    #[serde(default)]
+    heat_map: bool,
+    #[serde(default)]
+    sc_compression: Compression,
     kinds: Vec<ResultKind>,
     #[serde(default = "one")]
     revision: i64,
@@ -42,8 +51,17 @@ struct Spec {
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Outcome {
+    /// Scores; beside them, perhaps, where the model looked for one label.
     Scores(Vec<LabelScore>),
+    Scored(Scored),
     Skip(SkipReason),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scored {
+    scores: Vec<LabelScore>,
+    map: Option<HeatMap>,
 }
 
 const fn one() -> i64 {
@@ -78,6 +96,7 @@ fn main() -> Result<(), Failure> {
         threshold_set: "default".into(),
         language: spec.language,
         negatives: spec.negatives,
+        captures: Captures { heat_map: spec.heat_map, compression: spec.sc_compression },
         study: images[0].source.header.study.clone(),
         revision: spec.revision,
         closed_at: 1_795_485_600_000,
@@ -117,14 +136,17 @@ fn study_image(file: &Path, outcome: Outcome, model: &ModelRef) -> Result<StudyI
     let source = header::read(&bytes)?;
     let outcome = match outcome {
         Outcome::Skip(reason) => ImageOutcome::Skipped(reason),
-        Outcome::Scores(scores) => {
-            let prediction = Prediction { model: model.clone(), scores };
-            let vocabulary = Vocabulary::embedded();
-            let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, vocabulary)?;
-            ImageOutcome::Analyzed { findings, picture: picture(&bytes, &source)? }
-        }
+        Outcome::Scores(scores) => analyzed(&bytes, &source, model, Scored { scores, map: None })?,
+        Outcome::Scored(scored) => analyzed(&bytes, &source, model, scored)?,
     };
     Ok(StudyImage { source, outcome })
+}
+
+fn analyzed(bytes: &[u8], source: &SourceImage, model: &ModelRef, scored: Scored) -> Result<ImageOutcome, Failure> {
+    let prediction = Prediction { model: model.clone(), scores: scored.scores, map: scored.map };
+    let vocabulary = Vocabulary::embedded();
+    let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, vocabulary)?;
+    Ok(ImageOutcome::Analyzed { findings, picture: picture(bytes, source)? })
 }
 
 /// A quick rendering of an uncompressed film: window, inversion, every n-th pixel.

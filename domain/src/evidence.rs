@@ -41,6 +41,7 @@ impl fmt::Debug for Picture {
 
 /// What became of one instance of the study.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a study has a handful of them, and most are analysed")]
 pub enum ImageOutcome {
     /// It was analysed.
     Analyzed {

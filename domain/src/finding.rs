@@ -1,7 +1,7 @@
 //! Findings: a prediction with codes, decisions and tracking identifiers.
 
 use crate::code::{FindingCode, Vocabulary};
-use crate::prediction::{ModelRef, Prediction, Region};
+use crate::prediction::{HeatMap, ModelRef, Prediction, Region};
 use crate::uid::Uid;
 
 /// A region with the tracking identifier that SR and GSPS share (TID 1410, PS3.3 C.10.5).
@@ -39,6 +39,8 @@ pub struct ImageFindings {
     pub model: ModelRef,
     /// One finding for each label, in the manifest's order.
     pub findings: Vec<Finding>,
+    /// Where the model looked for the strongest of them.
+    pub map: Option<HeatMap>,
 }
 
 /// The model uses a label that the table of findings does not have.
@@ -79,7 +81,8 @@ impl ImageFindings {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { source: source.clone(), model: prediction.model.clone(), findings })
+        let map = prediction.map.clone();
+        Ok(Self { source: source.clone(), model: prediction.model.clone(), findings, map })
     }
 
     /// Whether anything is to be drawn.

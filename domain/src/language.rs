@@ -159,6 +159,7 @@ sections! {
     Layer { findings, notice, overlays }
     Picture {
         subtitle, no_finding, no_finding_hint, heading_finding, heading_probability, heading_threshold, derivation,
+        heat_map, heat_map_low, heat_map_high, heat_map_hint, heat_map_derivation,
     }
     Reason {
         own_result, other_ai, not_an_image, modality, for_processing, body_part, species, age_one, age, view,

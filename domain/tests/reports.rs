@@ -16,7 +16,9 @@ use centinela_domain::gate::{SkipReason, ViewFound};
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{self, Context, Language, Negatives, Node, Predecessor, ResultObject, SrClass};
+use centinela_domain::result::{
+    self, Captures, Context, Language, Negatives, Node, Predecessor, ResultObject, SrClass,
+};
 use centinela_domain::uid::Uid;
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -177,7 +179,7 @@ fn images(study: &Study) -> Vec<StudyImage> {
                     threshold: *threshold,
                     regions: regions.iter().map(|points| region(points, film)).collect(),
                 });
-                let prediction = Prediction { model: model(), scores: scores.collect() };
+                let prediction = Prediction { model: model(), scores: scores.collect(), map: None };
                 let sop = &source.header.sop_instance;
                 let findings = ImageFindings::from_prediction(sop, &prediction, Vocabulary::embedded()).unwrap();
                 let scale = 1280.0 / f32::from(film.columns.max(film.rows));
@@ -219,6 +221,7 @@ fn context(study: &Study) -> Context {
         threshold_set: "default".into(),
         language: study.language,
         negatives: study.negatives,
+        captures: Captures::default(),
         study: Uid::parse("1.2.826.0.1.1").unwrap(),
         revision: if study.predecessor { 2 } else { 1 },
         closed_at: 1_795_485_600_000,

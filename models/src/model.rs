@@ -7,7 +7,7 @@ use crate::package::{Package, PackageError, hex};
 use crate::preprocess::{Affine, prepare};
 use crate::regions::{Map, regions};
 use candle_core::{Device, Tensor};
-use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
+use centinela_domain::prediction::{HeatMap, LabelScore, ModelRef, Prediction};
 use centinela_kernels::Precision;
 use sha2::{Digest, Sha256};
 
@@ -216,6 +216,25 @@ impl Densenet {
         Err(ModelError::Activation { label: self.manifest.labels[label].name.clone(), difference })
     }
 
+    /// Where it looked for the strongest label above its threshold, of those with a contour level: the package
+    /// says by that level that the map means something.
+    fn heat_map(&self, output: &Output, logits: &[f32], to: &Affine) -> Result<Option<HeatMap>, ModelError> {
+        let labels = self.manifest.labels.iter().zip(logits).enumerate();
+        let strongest = labels
+            .filter(|(_, (label, _))| label.is_reported() && label.region.is_some())
+            .map(|(n, (label, &logit))| (n, label, logit, self.manifest.calibration.probability(n, logit)))
+            .filter(|(_, label, _, probability)| *probability >= label.threshold())
+            // Of equal ones the first, as everywhere.
+            .reduce(|best, other| if other.3 > best.3 { other } else { best });
+        let Some((n, label, logit, _)) = strongest else { return Ok(None) };
+        let map = self.map(output, n, logit)?;
+        let side = f64::from(self.manifest.input.size);
+        let rounded = |v: f64| ((v * 10.0).round() / 10.0) as f32;
+        let ([left, top], [right, bottom]) = (to.apply([0.0, 0.0]), to.apply([side, side]));
+        let size = (map.columns as u32, map.rows as u32);
+        Ok(HeatMap::new(&label.name, &map.values, size, [left, top, right, bottom].map(rounded)))
+    }
+
     /// Only a label that is above its threshold and has a contour level costs a map.
     fn score(
         &self,
@@ -282,7 +301,8 @@ impl Model for Densenet {
             return Err(ModelError::NotFinite(label.name.clone()));
         }
         let scores = self.score(&output, &logits, image, &prepared.to_original)?;
-        Ok(Prediction { model: self.model_ref(), scores })
+        let map = self.heat_map(&output, &logits, &prepared.to_original)?;
+        Ok(Prediction { model: self.model_ref(), scores, map })
     }
 }
 

@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 /// What came of one film.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a study has a handful of them, and most are scored")]
 pub enum Scored {
     /// Its scores and its picture.
     Yes(Prediction, Picture),

@@ -171,6 +171,7 @@ async fn build(
         threshold_set: app.config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: app.language(),
         negatives: app.config.settings.report.negatives,
+        captures: app.config.settings.report.captures(),
         study: Uid::parse(&job.study_uid)?,
         revision: job.revision,
         // Written in the transaction that closed the study: the closing time.

@@ -161,6 +161,7 @@ fn write(
         threshold_set: config.settings.report.vocabulary().threshold_set(&model.threshold_set),
         language: config.settings.node.language,
         negatives: config.settings.report.negatives,
+        captures: config.settings.report.captures(),
         study: study.clone(),
         revision: 1,
         closed_at: Clock::System.now(),

@@ -10,7 +10,7 @@ pub mod peers;
 mod tls;
 
 use centinela_domain::code::Vocabulary;
-use centinela_domain::result::{Language, Negatives};
+use centinela_domain::result::{Captures, Compression, Language, Negatives};
 use overlay::Layers;
 use serde::Deserialize;
 use std::fmt;
@@ -205,6 +205,8 @@ pub enum Assume {
 #[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
 pub struct Report {
     pub negatives: Negatives,
+    pub heat_map: bool,
+    pub sc_compression: Compression,
     pub findings: PathBuf,
     /// What the file says over the program's own table; there once it was checked.
     #[serde(skip)]
@@ -212,6 +214,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// What is wanted of Secondary Captures.
+    #[must_use]
+    pub const fn captures(&self) -> Captures {
+        Captures { heat_map: self.heat_map, compression: self.sc_compression }
+    }
+
     /// Codes and names of the labels.
     #[must_use]
     pub fn vocabulary(&self) -> &Vocabulary {

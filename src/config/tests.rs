@@ -20,6 +20,7 @@ fn embedded_defaults_are_complete() {
     assert_eq!(config.settings.dicom.port, 11112);
     assert_eq!(config.settings.study.quiet_ms(), 5_000);
     assert_eq!(config.settings.report.negatives, Negatives::Groups);
+    assert_eq!(config.settings.report.captures(), Captures::default());
     assert_eq!(config.settings.api.bind.to_string(), "127.0.0.1");
     assert_eq!(config.settings.dicom.callers, Callers::Listed);
     Peers::parse("example", DEFAULT_PEERS, &mut Vec::new()).unwrap();
@@ -28,7 +29,7 @@ fn embedded_defaults_are_complete() {
 #[test]
 fn environment_wins_over_file() {
     let config = load(
-        "[study]\nquiet_period = 9\n[node]\nlanguage = \"es\"\n[report]\nnegatives = \"omit\"\n",
+        "[study]\nquiet_period = 9\n[node]\nlanguage = \"es\"\n[report]\nnegatives = \"omit\"\nheat_map = true\nsc_compression = \"rle\"\n",
         NODE,
         &[("CENTINELA__STUDY__QUIET_PERIOD", "0.5"), ("CENTINELA__ANALYZE__ENABLED", "false"), ("HOME", "/")],
     )
@@ -37,6 +38,8 @@ fn environment_wins_over_file() {
     assert!(!config.settings.analyze.enabled);
     assert_eq!(config.settings.node.language, Language::Spanish);
     assert_eq!(config.settings.report.negatives, Negatives::Omit);
+    let captures = Captures { heat_map: true, compression: Compression::Rle };
+    assert_eq!(config.settings.report.captures(), captures);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::store::deliveries::{self, DeliveryRow};
 use crate::store::events::{self, EventKind};
 use crate::store::results::{self, ResultRow};
 use anyhow::{Context as _, Result, bail};
-use centinela_domain::result::{Predecessor, ResultObject, SrClass, downgrade};
+use centinela_domain::result::{Predecessor, RLE_LOSSLESS, ResultObject, SrClass, downgrade};
 use centinela_domain::uid::Uid;
 use centinela_scp::{ProposedContext, Requestor};
 use serde_json::json;
@@ -26,6 +26,8 @@ pub fn contexts<'r>(results: impl Iterator<Item = &'r ResultRow>) -> Vec<Propose
         };
         for class in classes.into_iter().filter_map(|class| Uid::parse(class).ok()) {
             if contexts.iter().all(|known| known.abstract_syntax != class) {
+                let compressed = Uid::parse(RLE_LOSSLESS).ok().filter(|_| class.as_str() == encode::CAPTURE);
+                contexts.extend(compressed.map(|syntax| ProposedContext::new(class.clone(), vec![syntax])));
                 contexts.push(ProposedContext::new(class, encode::offered()));
             }
         }

@@ -82,10 +82,10 @@ async fn store(
     result: &ResultRow,
 ) -> Result<Result<DimseStatus, RequestError>> {
     let (class, instance) = (Uid::parse(&result.sop_class)?, Uid::parse(&result.sop_instance)?);
-    let Some(syntax) = encode::offered().into_iter().find(|ts| requestor.accepts(&class, ts)) else {
+    let bytes = app.blobs.get(&result.blob).await?;
+    let Some(syntax) = encode::possible(&bytes).into_iter().find(|ts| requestor.accepts(&class, ts)) else {
         return Ok(Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class: class }));
     };
-    let bytes = app.blobs.get(&result.blob).await?;
     let dataset = encode::dataset(&bytes, &syntax)?;
     Ok(requestor.store(&class, &instance, &syntax, &dataset).await)
 }

@@ -9,7 +9,9 @@ use centinela_domain::gate::{OWN_MANUFACTURER, OWN_MODEL, SkipReason};
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Built, Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade};
+use centinela_domain::result::{
+    Built, Captures, Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade,
+};
 use centinela_domain::uid::Uid;
 use centinela_phantom::{Case, Pictures, covering, film};
 use serde_json::{Value, json};
@@ -78,7 +80,8 @@ fn films(case: &Case, count: usize, folder: &Path, skipped: bool) -> Vec<StudyIm
         fs::write(folder.join(format!("{n}.dcm")), &bytes).unwrap();
         let source = header::read(&bytes).unwrap();
         let (columns, rows) = (film_of.spec.columns, film_of.spec.rows);
-        let prediction = Prediction { model: model(), scores: scores((f32::from(columns), f32::from(rows)), n > 0) };
+        let prediction =
+            Prediction { model: model(), scores: scores((f32::from(columns), f32::from(rows)), n > 0), map: None };
         let findings =
             ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded()).unwrap();
         let top = u32::from(u16::MAX >> (16 - film_of.spec.bits));
@@ -107,6 +110,7 @@ fn results(images: &[StudyImage], revision: i64, predecessor: Option<Predecessor
         threshold_set: "default".into(),
         language: Language::English,
         negatives: Negatives::Groups,
+        captures: Captures::default(),
         study: images[0].source.header.study.clone(),
         revision,
         closed_at: 1_795_485_600_000 + revision * 60_000,

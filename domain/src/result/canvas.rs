@@ -60,7 +60,16 @@ impl Canvas {
 
     /// The pixels, three bytes each, row by row.
     pub(crate) fn rgb(&self) -> Vec<u8> {
-        self.0.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect()
+        let mut rgb = vec![0; self.width() as usize * self.height() as usize * 3];
+        self.write_rgb(&mut rgb);
+        rgb
+    }
+
+    /// The same, to a place of the caller's.
+    pub(crate) fn write_rgb(&self, into: &mut [u8]) {
+        for (to, from) in into.chunks_exact_mut(3).zip(self.0.data().chunks_exact(4)) {
+            to.copy_from_slice(&from[..3]);
+        }
     }
 
     /// Places a grey picture with its corner at `left`, `top`; what lies outside is cut.
@@ -120,7 +129,8 @@ impl Canvas {
         left - x
     }
 
-    fn blend(&mut self, x: u32, y: u32, color: Rgb, coverage: u8) {
+    /// Mixes a colour into a pixel: 255 covers it.
+    pub(crate) fn blend(&mut self, x: u32, y: u32, color: Rgb, coverage: u8) {
         if coverage == 0 || x >= self.width() || y >= self.height() {
             return;
         }

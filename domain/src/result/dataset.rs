@@ -15,7 +15,7 @@ use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use std::collections::BTreeSet;
 
 /// Explicit VR Little Endian.
-const TRANSFER_SYNTAX: &str = "1.2.840.10008.1.2.1";
+pub(super) const EXPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2.1";
 
 /// A data set under construction.
 #[derive(Debug, Clone)]
@@ -81,10 +81,6 @@ impl Dataset {
 
     pub(super) fn fl(&mut self, tag: Tag, values: &[f32]) -> &mut Self {
         self.put(tag, VR::FL, PrimitiveValue::F32(values.into()))
-    }
-
-    pub(super) fn bytes(&mut self, tag: Tag, vr: VR, bytes: Vec<u8>) -> &mut Self {
-        self.put(tag, vr, PrimitiveValue::U8(bytes.into()))
     }
 
     pub(super) fn items(&mut self, tag: Tag, items: Vec<Self>) -> &mut Self {
@@ -181,11 +177,22 @@ pub(super) fn encode(
     instance: &Uid,
     dataset: Dataset,
 ) -> Result<Vec<u8>, BuildError> {
+    encode_as(EXPLICIT_LITTLE_ENDIAN, context, kind, (class, instance), dataset)
+}
+
+/// The same, named as of another transfer syntax. All of them write data sets alike; pixels are none of it.
+fn encode_as(
+    syntax: &str,
+    context: &Context,
+    kind: ResultKind,
+    (class, instance): (&Uid, &Uid),
+    dataset: Dataset,
+) -> Result<Vec<u8>, BuildError> {
     let fail = |reason: String| BuildError::Encode { kind, reason };
     let meta = FileMetaTableBuilder::new()
         .media_storage_sop_class_uid(class.as_str())
         .media_storage_sop_instance_uid(instance.as_str())
-        .transfer_syntax(TRANSFER_SYNTAX)
+        .transfer_syntax(syntax)
         .implementation_class_uid(implementation_class_uid().as_str())
         .implementation_version_name(IMPLEMENTATION_VERSION)
         .source_application_entity_title(fit(VR::AE, &context.node.ae_title))
@@ -213,6 +220,27 @@ pub(super) fn encode_with_pixels(
     let start = bytes.len();
     bytes.resize(start + length, 0);
     draw(&mut bytes[start..]);
+    Ok(bytes)
+}
+
+/// The finished file of an image with one compressed frame (PS3.5 section A.4): no offset table, one fragment.
+pub(super) fn encode_with_frame(
+    syntax: &str,
+    context: &Context,
+    identity: &Identity,
+    dataset: Dataset,
+    frame: &[u8],
+) -> Result<Vec<u8>, BuildError> {
+    let mut bytes = encode_as(syntax, context, identity.kind, (&identity.class, &identity.instance), dataset)?;
+    let length =
+        u32::try_from(frame.len()).map_err(|e| BuildError::Encode { kind: identity.kind, reason: e.to_string() })?;
+    bytes.reserve_exact(frame.len() + 36);
+    bytes.extend(b"\xe0\x7f\x10\x00OB\x00\x00\xff\xff\xff\xff");
+    bytes.extend(b"\xfe\xff\x00\xe0\x00\x00\x00\x00");
+    bytes.extend(b"\xfe\xff\x00\xe0");
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(frame);
+    bytes.extend(b"\xfe\xff\xdd\xe0\x00\x00\x00\x00");
     Ok(bytes)
 }
 

@@ -6,7 +6,7 @@
 
 use super::copy::{Copier, Need};
 use super::dataset::{Dataset, encode};
-use super::modules::{self, Identity, Stamp};
+use super::modules::{self, Form, Identity, Stamp};
 use super::palette::{Colors, NOTICE};
 use super::{BuildError, Context, LeftOut, ResultObject, film_number};
 use crate::evidence::{SourceImage, StudyImage};
@@ -31,7 +31,7 @@ pub(super) fn build(
     left_out: &mut BTreeSet<LeftOut>,
 ) -> Result<ResultObject, BuildError> {
     let film = Some((&image.header.sop_instance, number));
-    let identity = Identity::derive(context, images, ResultKind::Gsps, film, false);
+    let identity = Identity::derive(context, images, ResultKind::Gsps, film, Form::Plain);
     let mut copier = Copier::new(image);
     let stamp = Stamp::new(context, &mut copier);
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);

@@ -4,7 +4,7 @@
 
 use super::copy::Copier;
 use super::dataset::{Dataset, encode};
-use super::modules::{self, Identity, Stamp};
+use super::modules::{self, Form, Identity, Stamp};
 use super::sr_content::{Item, Relation, Value};
 use super::{BuildError, Context, LeftOut, ResultObject, sr, sr_tree};
 use crate::code::Code;
@@ -32,7 +32,7 @@ pub(super) fn build(
     // Patient and study as in the report: from the first film that was judged, key or not.
     let lead = images.iter().find(|image| image.findings().next().is_some()).filter(|_| !films.is_empty());
     let Some(lead) = lead else { return Ok(None) };
-    let identity = Identity::derive(context, images, ResultKind::Kos, None, false);
+    let identity = Identity::derive(context, images, ResultKind::Kos, None, Form::Plain);
     let mut copier = Copier::new(&lead.source);
     let stamp = Stamp::new(context, &mut copier);
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);

@@ -7,12 +7,14 @@ mod copy;
 mod dataset;
 mod downgrade;
 mod gsps;
+mod heat;
 mod kos;
 mod mask;
 mod modules;
 mod notice;
 mod overlay;
 mod palette;
+mod rle;
 mod sc;
 mod seg;
 mod sr;
@@ -30,6 +32,7 @@ use std::collections::BTreeSet;
 
 pub use crate::language::{Language, UnknownLanguage};
 pub use downgrade::{DowngradeError, SrClass, downgrade};
+pub use rle::{DecompressError, RLE_LOSSLESS, uncompressed};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +73,26 @@ pub enum Negatives {
     Omit,
 }
 
+/// How the pixels of a Secondary Capture are written (`[report] sc_compression`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// RLE Lossless.
+    Rle,
+}
+
+/// What a site wants of Secondary Captures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Captures {
+    /// A second one for each film with a heat map (`[report] heat_map`).
+    pub heat_map: bool,
+    /// Their pixels.
+    pub compression: Compression,
+}
+
 /// What all objects of one revision share.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -83,6 +106,8 @@ pub struct Context {
     pub language: Language,
     /// How the report tells of absent labels.
     pub negatives: Negatives,
+    /// What is wanted of Secondary Captures.
+    pub captures: Captures,
     /// Study Instance UID.
     pub study: Uid,
     /// Revision of the study, from 1.
@@ -109,7 +134,7 @@ pub struct ResultObject {
     pub source: Option<Uid>,
     /// Whether it reports that nothing was analysed.
     pub not_analyzed: bool,
-    /// The DICOM Part 10 file, Explicit VR Little Endian.
+    /// The DICOM Part 10 file: Explicit VR Little Endian, or RLE Lossless where [`Compression`] says so.
     pub bytes: Vec<u8>,
 }
 
@@ -150,7 +175,7 @@ pub enum BuildError {
 /// Builds the objects of the wanted kinds for one revision of a study.
 ///
 /// With at least one analysed image: one SR for the study, one GSPS for each image with regions,
-/// one SC for each analysed image, one SEG for each with regions, and one KOS where a finding is present. Without any: the not-analysed SR, whatever kinds are wanted.
+/// one SC for each analysed image, a second one with a heat map where that is wanted and there is one, one SEG for each with regions, and one KOS where a finding is present. Without any: the not-analysed SR, whatever kinds are wanted.
 /// Instances that are no images (neither Rows nor Pixel Data) are not reported on.
 ///
 /// # Errors
@@ -167,7 +192,7 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
     if kinds.contains(&ResultKind::Sr) || !images.iter().any(analyzed) {
         built.objects.push(sr::build(context, &images, &mut left_out)?);
     }
-    let (mut states, mut captures, mut masks) = (0, 0, 0);
+    let (mut states, mut captures, mut heated, mut masks) = (0, 0, 0, 0);
     for image in &images {
         let ImageOutcome::Analyzed { findings, picture } = &image.outcome else { continue };
         if kinds.contains(&ResultKind::Gsps) && findings.has_regions() {
@@ -176,8 +201,12 @@ pub fn build(context: &Context, images: &[StudyImage], kinds: &[ResultKind]) -> 
         }
         if kinds.contains(&ResultKind::Sc) {
             captures += 1;
-            let film = (&image.source, findings, picture);
+            let film = sc::Film { image: &image.source, findings, picture, heat: None };
             built.objects.push(sc::build(context, &images, film, captures, &mut left_out)?);
+            if let Some(film) = film.with_heat().filter(|_| context.captures.heat_map) {
+                heated += 1;
+                built.objects.push(sc::build(context, &images, film, heated, &mut left_out)?);
+            }
         }
     }
     for image in images.iter().filter(|_| kinds.contains(&ResultKind::Seg)) {

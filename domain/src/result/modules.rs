@@ -17,6 +17,17 @@ use std::collections::BTreeSet;
 /// Series numbers of a fresh study; each kind keeps its last digit.
 const SERIES_NUMBER_BASE: i32 = 9000;
 
+/// Which object of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The usual one.
+    Plain,
+    /// The report that nothing was analysed.
+    NotAnalyzed,
+    /// The capture with a heat map.
+    HeatMap,
+}
+
 /// The identity of one object: everything that distinguishes it from the study's others.
 pub(super) struct Identity {
     pub(super) kind: ResultKind,
@@ -25,7 +36,7 @@ pub(super) struct Identity {
     pub(super) series: Uid,
     pub(super) series_number: i32,
     pub(super) instance_number: usize,
-    pub(super) not_analyzed: bool,
+    pub(super) form: Form,
 }
 
 impl Identity {
@@ -35,7 +46,7 @@ impl Identity {
         images: &[&StudyImage],
         kind: ResultKind,
         film: Option<(&Uid, usize)>,
-        not_analyzed: bool,
+        form: Form,
     ) -> Self {
         let (class, digit) = match kind {
             ResultKind::Sr => ("1.2.840.10008.5.1.4.1.1.88.34", 1),
@@ -46,7 +57,11 @@ impl Identity {
         };
         let revision = context.revision.to_string();
         let model = &context.model;
-        let word = if not_analyzed { "not-analyzed" } else { kind.as_str() };
+        let (word, digit) = match form {
+            Form::Plain => (kind.as_str(), digit),
+            Form::NotAnalyzed => ("not-analyzed", digit),
+            Form::HeatMap => ("sc-heat-map", 6),
+        };
         let key = |what: &str, film: &str| {
             Uid::derive(&[
                 what,
@@ -70,7 +85,7 @@ impl Identity {
             series: key("series", ""),
             series_number: free_series_number(images, digit),
             instance_number: film.map_or(1, |(_, number)| number),
-            not_analyzed,
+            form,
         }
     }
 }
@@ -137,7 +152,7 @@ pub(super) fn start(context: &Context, identity: &Identity, copier: &mut Copier<
         .number(tags::SERIES_NUMBER, identity.series_number)
         .text(tags::SERIES_DATE, VR::DA, &stamp.date)
         .text(tags::SERIES_TIME, VR::TM, &stamp.time)
-        .text(tags::SERIES_DESCRIPTION, VR::LO, context.language.series(identity.kind, identity.not_analyzed))
+        .text(tags::SERIES_DESCRIPTION, VR::LO, context.language.series(identity.kind, identity.form))
         .number(tags::INSTANCE_NUMBER, identity.instance_number);
     ds.text(tags::MANUFACTURER, VR::LO, &context.node.manufacturer)
         .text(tags::MANUFACTURER_MODEL_NAME, VR::LO, &context.node.model_name)

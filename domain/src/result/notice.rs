@@ -1,6 +1,7 @@
 //! The words that result objects carry, above all the notice that the output is not for
 //! diagnostic use. Pure texts of `domain/data/texts/`: their places are chosen by the builders.
 
+use super::modules::Form;
 use crate::code::{Code, FindingCode};
 use crate::finding::Finding;
 use crate::language::{Language, fill};
@@ -25,8 +26,12 @@ impl Language {
     }
 
     /// Series Description of each kind, at most 64 characters.
-    pub(super) fn series(self, kind: ResultKind, not_analyzed: bool) -> &'static str {
-        let word = if not_analyzed && kind == ResultKind::Sr { "not_analyzed" } else { kind.as_str() };
+    pub(super) fn series(self, kind: ResultKind, form: Form) -> &'static str {
+        let word = match form {
+            Form::Plain => kind.as_str(),
+            Form::NotAnalyzed => "not_analyzed",
+            Form::HeatMap => "heat_map",
+        };
         // A test holds that every kind has its text; the notice is never wrong.
         self.texts().series.get(word).map_or_else(|| self.short_notice(), String::as_str)
     }
@@ -114,6 +119,24 @@ impl Language {
 
     pub(super) fn derivation(self) -> &'static str {
         &self.texts().picture.derivation
+    }
+
+    /// What a heat map is of.
+    pub(super) fn heat_map(self, name: &str) -> String {
+        fill(&self.texts().picture.heat_map, &[("name", name)])
+    }
+
+    /// The two ends of its colours.
+    pub(super) fn heat_map_ends(self) -> (&'static str, &'static str) {
+        (&self.texts().picture.heat_map_low, &self.texts().picture.heat_map_high)
+    }
+
+    pub(super) fn heat_map_hint(self) -> &'static str {
+        &self.texts().picture.heat_map_hint
+    }
+
+    pub(super) fn heat_map_derivation(self, name: &str) -> String {
+        fill(&self.texts().picture.heat_map_derivation, &[("name", name)])
     }
 
     pub(super) fn layer_findings(self) -> &'static str {

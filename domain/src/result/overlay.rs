@@ -3,7 +3,9 @@
 
 use super::Language;
 use super::canvas::{Canvas, Font, Rgb, resize};
+use super::heat;
 use super::palette::Colors;
+use super::sc::Film;
 use crate::evidence::Picture;
 use crate::finding::{Finding, ImageFindings};
 
@@ -14,6 +16,8 @@ const NOTICE_HEIGHT: u32 = 40;
 const ROW_HEIGHT: u32 = 40;
 const HEADER_HEIGHT: u32 = 144;
 const MARGIN: u32 = 20;
+/// Room for what a heat map says, in rows of the legend.
+const HEAT_ROWS: u32 = 3;
 
 const BACKGROUND: Rgb = [0, 0, 0];
 const PANEL: Rgb = [18, 22, 28];
@@ -23,17 +27,10 @@ const DIM: Rgb = [150, 160, 172];
 const NOTICE_BACK: Rgb = [70, 44, 0];
 const NOTICE_TEXT: Rgb = [255, 205, 90];
 
-/// A finished picture.
-pub(super) struct Rendered {
-    pub(super) width: u32,
-    pub(super) height: u32,
-    /// Three bytes for each pixel, row by row.
-    pub(super) rgb: Vec<u8>,
-}
-
-/// What the header of the legend says beside the model.
+/// What the header of the legend says beside the model, and in which language.
 pub(super) struct Caption {
     pub(super) when: String,
+    pub(super) language: Language,
 }
 
 struct Layout {
@@ -46,28 +43,40 @@ struct Layout {
     columns: u32,
 }
 
-/// Draws it. `columns` and `rows` are the film's own size, in which the contours are given.
-pub(super) fn draw(
-    picture: &Picture,
-    (columns, rows): (u32, u32),
-    findings: &ImageFindings,
-    colors: &Colors<'_>,
-    language: Language,
-    caption: &Caption,
-) -> Option<Rendered> {
+impl Layout {
+    /// Width of one column of the legend.
+    const fn column(&self) -> u32 {
+        self.panel[2] / self.columns
+    }
+
+    /// The same without its margins.
+    const fn inner(&self) -> u32 {
+        self.column() - 2 * MARGIN
+    }
+}
+
+/// Draws it; `None` where there is nothing to draw on. `size` is that of the film itself, columns and rows,
+/// in which the contours are given.
+pub(super) fn draw(film: &Film<'_>, size: (u32, u32), colors: &Colors<'_>, caption: &Caption) -> Option<Canvas> {
+    let (picture, findings, language) = (film.picture, film.findings, caption.language);
     if picture.width == 0 || picture.height == 0 || picture.gray.len() != (picture.width * picture.height) as usize {
         return None;
     }
-    let layout = layout(picture, findings.findings.len() as u32);
+    let rows = if film.heat.is_some() { HEAT_ROWS } else { findings.findings.len() as u32 };
+    let layout = layout(picture, rows);
     let mut canvas = Canvas::new(layout.width, layout.height, BACKGROUND)?;
     let [left, top, width, height] = layout.film;
     canvas.gray(left, top, width, &resize(&picture.gray, (picture.width, picture.height), (width, height)));
+    if let Some((_, map)) = film.heat {
+        heat::blend(&mut canvas, layout.film, size, map);
+    }
 
     let order = legend_order(findings, colors);
-    let scale = [width as f32 / columns.max(1) as f32, height as f32 / rows.max(1) as f32];
+    let scale = [width as f32 / size.0.max(1) as f32, height as f32 / size.1.max(1) as f32];
     let place = |p: [f32; 2]| [left as f32 + p[0] * scale[0], top as f32 + p[1] * scale[1]];
     let mut labels = Vec::new();
-    for (finding, color) in &order {
+    let shown = |finding: &Finding| film.heat.is_none_or(|(only, _)| only.code.label == finding.code.label);
+    for (finding, color) in order.iter().filter(|(finding, _)| shown(finding)) {
         for tracked in &finding.regions {
             let points: Vec<[f32; 2]> = tracked.region.contour.iter().map(|p| place(*p)).collect();
             canvas.line(&points, 6.0, BACKGROUND, 150);
@@ -75,13 +84,20 @@ pub(super) fn draw(
             labels.push((points, language.finding_percent(finding), *color));
         }
     }
+    let boxes: Vec<[f32; 4]> = labels.iter().map(|(points, ..)| bounds(points)).collect();
     let mut taken = Vec::new();
-    for (points, text, color) in &labels {
-        label(&mut canvas, layout.film, points, text, *color, &mut taken);
+    for (n, (_, text, color)) in labels.iter().enumerate() {
+        let place = label_place(layout.film, (boxes.as_slice(), n), Font::BOLD.width(text), &taken);
+        label(&mut canvas, place, text, *color);
+        taken.push(place);
     }
-    panel(&mut canvas, &layout, findings, &order, language, caption);
+    let status = header(&mut canvas, &layout, findings, caption);
+    match film.heat {
+        Some((finding, _)) => heat_panel(&mut canvas, &layout, status, finding, language),
+        None => panel(&mut canvas, &layout, status, &order, language),
+    }
     notice(&mut canvas, language);
-    Some(Rendered { width: canvas.width(), height: canvas.height(), rgb: canvas.rgb() })
+    Some(canvas)
 }
 
 /// The legend beside the film, or below it where a wide film gains much by that.
@@ -130,15 +146,21 @@ fn percent(value: f32) -> String {
     format!("{:.1}%", f64::from(value) * 100.0)
 }
 
-/// Writes a label above its contour, or at the next free place around it.
-fn label(canvas: &mut Canvas, film: [u32; 4], points: &[[f32; 2]], text: &str, color: Rgb, taken: &mut Vec<[f32; 4]>) {
-    let font = Font::BOLD;
-    let (width, height) = (font.width(text) as f32 + 12.0, 26.0);
-    let bounds = |axis: usize| {
-        let values = points.iter().map(|p| p[axis]);
-        (values.clone().fold(f32::MAX, f32::min), values.fold(f32::MIN, f32::max))
-    };
-    let ((x0, x1), (y0, y1)) = (bounds(0), bounds(1));
+/// The height of a label.
+const LABEL_HEIGHT: f32 = 26.0;
+
+/// Left, top, right and bottom of a contour.
+fn bounds(points: &[[f32; 2]]) -> [f32; 4] {
+    points.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |b, p| {
+        [b[0].min(p[0]), b[1].min(p[1]), b[2].max(p[0]), b[3].max(p[1])]
+    })
+}
+
+/// Where the label of the n-th contour goes: above it, below, beside it, or further off. It covers no other
+/// label, and no other contour either as long as there is such a place.
+fn label_place(film: [u32; 4], (boxes, n): (&[[f32; 4]], usize), text: u32, taken: &[[f32; 4]]) -> [f32; 4] {
+    let (width, height) = (text as f32 + 12.0, LABEL_HEIGHT);
+    let [x0, y0, x1, y1] = boxes[n];
     let [left, top, right, bottom] =
         [film[0] as f32, film[1] as f32, (film[0] + film[2]) as f32, (film[1] + film[3]) as f32];
     let center = (x0 + x1 - width) / 2.0;
@@ -155,48 +177,60 @@ fn label(canvas: &mut Canvas, film: [u32; 4], points: &[[f32; 2]], text: &str, c
     ];
     places.extend((0..40).map(|n| inside(center, y1 + 6.0 + n as f32 * (height + 2.0))));
     places.extend((0..40).map(|n| inside(center, y0 - 6.0 - n as f32 * (height + 2.0))));
-    let free = |b: &&[f32; 4]| taken.iter().all(|a| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1]);
-    let chosen = *places.iter().find(free).unwrap_or(&places[0]);
-    taken.push(chosen);
-    canvas.rect(chosen[0], chosen[1], width, height, BACKGROUND, 190);
-    canvas.rect(chosen[0], chosen[1], 3.0, height, color, 255);
-    canvas.text(chosen[0] as u32 + 8, chosen[1] as u32 + 3, text, font, color);
+    let apart = |a: &[f32; 4], b: &[f32; 4]| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+    let free = |place: &&[f32; 4]| taken.iter().all(|other| apart(other, place));
+    let clear = |place: &&[f32; 4]| boxes.iter().enumerate().all(|(other, b)| other == n || apart(b, place));
+    // Far from its contour nobody would know whose label it is: then rather over another contour.
+    let near = places.iter().take(8).filter(free).find(clear);
+    *near.or_else(|| places.iter().find(free)).unwrap_or(&places[0])
 }
 
+fn label(canvas: &mut Canvas, [x, y, right, bottom]: [f32; 4], text: &str, color: Rgb) {
+    canvas.rect(x, y, right - x, bottom - y, BACKGROUND, 190);
+    canvas.rect(x, y, 3.0, bottom - y, color, 255);
+    canvas.text(x as u32 + 8, y as u32 + 3, text, Font::BOLD, color);
+}
+
+/// Who says it and when; gives the place where the verdict goes on.
+fn header(canvas: &mut Canvas, layout: &Layout, findings: &ImageFindings, caption: &Caption) -> (u32, u32) {
+    let [left, top, width, height] = layout.panel;
+    canvas.rect(left as f32, top as f32, width as f32, height as f32, PANEL, 255);
+    let (x, y) = (left + MARGIN, top + 14);
+    let name = canvas.text(x, y, "Centinela", Font::TITLE, BRIGHT);
+    canvas.text(x + name + 12, y + 6, caption.language.subtitle(), Font::SMALL, DIM);
+    let inner = layout.inner();
+    let model = shorten(&format!("{} {}", findings.model.title, findings.model.version), Font::SMALL, inner);
+    let (first, second) = if layout.columns == 1 { (30, 50) } else { (34, 56) };
+    canvas.text(x, y + first, &model, Font::SMALL, DIM);
+    canvas.text(x, y + second, &caption.when, Font::SMALL, DIM);
+    if layout.columns == 1 { (x, y + 72) } else { (x + layout.column(), y) }
+}
+
+/// What a heat map is, in the place of all labels.
+fn heat_panel(canvas: &mut Canvas, layout: &Layout, (x, y): (u32, u32), finding: &Finding, language: Language) {
+    let down = if layout.columns == 1 { HEADER_HEIGHT - 72 } else { 0 };
+    let name = language.finding_percent(finding);
+    heat::legend(canvas, (x, y + down), layout.inner(), &name, [BRIGHT, DIM], language);
+}
+
+/// Every label with its probability and operating point.
 fn panel(
     canvas: &mut Canvas,
     layout: &Layout,
-    findings: &ImageFindings,
+    (status_x, status_y): (u32, u32),
     order: &[(&Finding, Rgb)],
     language: Language,
-    caption: &Caption,
 ) {
-    let [left, top, width, height] = layout.panel;
-    canvas.rect(left as f32, top as f32, width as f32, height as f32, PANEL, 255);
-    let column = width / layout.columns;
-    let (x, inner) = (left + MARGIN, column - 2 * MARGIN);
+    let [left, top, _, height] = layout.panel;
+    let (column, x, inner) = (layout.column(), left + MARGIN, layout.inner());
     let none = !order.iter().any(|(finding, _)| finding.present);
-
-    let mut y = top + 14;
-    let name = canvas.text(x, y, "Centinela", Font::TITLE, BRIGHT);
-    canvas.text(x + name + 12, y + 6, language.subtitle(), Font::SMALL, DIM);
-    let model = shorten(&format!("{} {}", findings.model.title, findings.model.version), Font::SMALL, inner);
-    let (status_x, status_y) = if layout.columns == 1 {
-        canvas.text(x, y + 30, &model, Font::SMALL, DIM);
-        canvas.text(x, y + 50, &caption.when, Font::SMALL, DIM);
-        (x, y + 72)
-    } else {
-        canvas.text(x, y + 34, &model, Font::SMALL, DIM);
-        canvas.text(x, y + 56, &caption.when, Font::SMALL, DIM);
-        (x + column, y)
-    };
     if none {
         canvas.text(status_x, status_y, language.no_finding(), Font::BOLD, BRIGHT);
         if layout.columns > 1 {
             canvas.text(status_x, status_y + 30, language.no_finding_hint(), Font::SMALL, DIM);
         }
     }
-    y = top + HEADER_HEIGHT;
+    let y = top + HEADER_HEIGHT;
     let rows = (order.len() as u32).div_ceil(layout.columns).max(1);
     for n in 0..(order.len() as u32).div_ceil(rows) {
         headings(canvas, x + n * column, y - 24, inner, language);
@@ -302,6 +336,27 @@ mod tests {
                 assert!(h == 1 || (shape / (f64::from(w) / f64::from(h)) - 1.0).abs() < 0.02, "{w}x{h}: {:?}", l.film);
             }
         }
+    }
+
+    #[test]
+    fn labels_cover_neither_labels_nor_near_contours() {
+        let film = [0, 0, 600, 400];
+        let apart = |a: [f32; 4], b: [f32; 4]| a[2] <= b[0] || b[2] <= a[0] || a[3] <= b[1] || b[3] <= a[1];
+        // The second contour stands where the first one's label would, at the upper edge.
+        let boxes = [[200.0, 100.0, 300.0, 160.0], [180.0, 60.0, 320.0, 98.0], [0.0, 0.0, 40.0, 40.0]];
+        let mut taken = Vec::new();
+        for n in 0..boxes.len() {
+            let place = label_place(film, (&boxes, n), 120, &taken);
+            assert!(place[0] >= 0.0 && place[1] >= 0.0 && place[2] <= 600.0 && place[3] <= 400.0, "{place:?}");
+            assert!(taken.iter().all(|other| apart(place, *other)), "{n}: {place:?} over {taken:?}");
+            let others = boxes.iter().enumerate().filter(|(other, _)| *other != n);
+            assert!(others.into_iter().all(|(_, b)| apart(place, *b)), "{n}: {place:?} over a contour");
+            taken.push(place);
+        }
+        // Nowhere is free of contours: still no label over a label.
+        let crowded = [[0.0, 0.0, 600.0, 400.0], [1.0, 1.0, 599.0, 399.0]];
+        let first = label_place(film, (&crowded, 0), 120, &[]);
+        assert!(apart(first, label_place(film, (&crowded, 1), 120, &[first])));
     }
 
     #[test]

@@ -7,7 +7,7 @@
 
 use super::copy::Copier;
 use super::dataset::{Dataset, encode_with_pixels};
-use super::modules::{self, Identity, Stamp};
+use super::modules::{self, Form, Identity, Stamp};
 use super::palette::Colors;
 use super::{BuildError, Context, LeftOut, ResultObject, film_number, mask};
 use crate::code::Code;
@@ -48,7 +48,7 @@ pub(super) fn build(
         left_out.insert(LeftOut { source: image.header.sop_instance.clone(), attribute });
     }
     let film = Some((&image.header.sop_instance, number));
-    let identity = Identity::derive(context, images, ResultKind::Seg, film, false);
+    let identity = Identity::derive(context, images, ResultKind::Seg, film, Form::Plain);
     let mut copier = Copier::new(image);
     let stamp = Stamp::new(context, &mut copier);
     let mut ds = modules::start(context, &identity, &mut copier, &stamp);

@@ -4,7 +4,7 @@
 use super::copy::Copier;
 use super::dataset::{Dataset, encode};
 use super::downgrade::predecessor_item;
-use super::modules::{self, Identity, Stamp};
+use super::modules::{self, Form, Identity, Stamp};
 use super::sr_content::Item;
 use super::{BuildError, Context, LeftOut, Negatives, ResultObject, sr_tree};
 use crate::code::Code;
@@ -25,7 +25,8 @@ pub(super) fn build(
     let first_analyzed = images.iter().find(analyzed);
     let not_analyzed = first_analyzed.is_none();
     let lead = first_analyzed.or(images.first()).ok_or(BuildError::NoImage)?;
-    let mut identity = Identity::derive(context, images, ResultKind::Sr, None, not_analyzed);
+    let form = if not_analyzed { Form::NotAnalyzed } else { Form::Plain };
+    let mut identity = Identity::derive(context, images, ResultKind::Sr, None, form);
     if context.negatives == Negatives::Omit && !not_analyzed {
         // Other content is another instance; the identity of a report with all groups is older.
         identity.instance = Uid::derive(&["negatives omitted", identity.instance.as_str()]);

@@ -2,6 +2,7 @@
 //! studies; the folder holds one file for each concern.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod captures;
 mod common_modules;
 mod downgrade;
 mod gsps;
@@ -120,7 +121,7 @@ fn model() -> ModelRef {
 }
 
 fn analyzed(source: SourceImage, scores: Vec<LabelScore>) -> StudyImage {
-    let prediction = Prediction { model: model(), scores };
+    let prediction = Prediction { model: model(), scores, map: None };
     let findings =
         ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded()).unwrap();
     let (width, height) = (source.header.columns.unwrap() / 2, source.header.rows.unwrap() / 2);
@@ -146,6 +147,7 @@ fn context() -> Context {
         threshold_set: "default".into(),
         language: Language::English,
         negatives: Negatives::Groups,
+        captures: Captures::default(),
         study: Uid::parse("1.2.826.0.1.1").unwrap(),
         revision: 1,
         closed_at: 1_795_485_600_000,

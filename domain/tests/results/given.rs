@@ -7,7 +7,7 @@ use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Context, Language, Negatives, Node};
+use centinela_domain::result::{Captures, Context, Language, Negatives, Node};
 use centinela_domain::uid::Uid;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -160,6 +160,7 @@ impl Given {
             threshold_set: "default".into(),
             language: Language::parse(if self.spanish { "es" } else { "en" }).unwrap_or_default(),
             negatives: if self.omit { Negatives::Omit } else { Negatives::Groups },
+            captures: Captures::default(),
             study: Uid::derive(&["study"]),
             revision: self.revision,
             closed_at: 1_795_485_600_000,
@@ -178,7 +179,7 @@ impl Given {
             *room -= regions.len();
             LabelScore { label: label.clone(), probability: *probability, threshold: *threshold, regions }
         });
-        let prediction = Prediction { model: model.clone(), scores: scores.collect() };
+        let prediction = Prediction { model: model.clone(), scores: scores.collect(), map: None };
         let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded());
         let findings = findings.unwrap_or_else(|error| panic!("{error}"));
         let picture = picture(film.size);

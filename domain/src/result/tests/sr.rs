@@ -186,7 +186,7 @@ fn schemes_that_receivers_cannot_know_are_declared() {
                confidence = \"site\"\nsource = \"we\"\n";
     let vocabulary = Vocabulary::of_site(own).unwrap();
     let source = plain_film("a", PORTRAIT);
-    let prediction = Prediction { model: model(), scores: negative() };
+    let prediction = Prediction { model: model(), scores: negative(), map: None };
     let findings = ImageFindings::from_prediction(&source.header.sop_instance, &prediction, &vocabulary).unwrap();
     let picture = Picture { width: 2, height: 2, gray: vec![0; 4] };
     let image = StudyImage { source, outcome: ImageOutcome::Analyzed { findings, picture } };
