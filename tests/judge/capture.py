@@ -36,9 +36,10 @@ def pixels(thing, film, study, faults):
         return faults.add("SC-PIXELS", name, f"its pixels cannot be read: {error}")
     if not faults.want(picture.ndim == 3 and picture.shape[2] == 3, "SC-PIXELS", name, "is no colour picture"):
         return None
-    faults.want(picture.std() > 1, "SC-PIXELS", name, "its pixels are all alike")
+    faults.want(picture[::8, ::8].std() > 1, "SC-PIXELS", name, "its pixels are all alike")
     faults.want(max(picture.shape[:2]) <= 2 * MOST_COLUMNS, "SC-PIXELS", name, f"is too large to read: {picture.shape}")
-    spread = picture.max(axis=2).astype(int) - picture.min(axis=2)
+    red, green, blue = (np.ascontiguousarray(picture[..., n]) for n in range(3))
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     banner = (spread > 20).mean(axis=1) > 0.8
     faults.want(banner.sum() >= 20, "SC-NOTICE", name, "has no coloured band with the notice")
     corner, scale = where_the_film_is(spread == 0, film.data.Columns, film.data.Rows)
