@@ -14,6 +14,7 @@ scripts/needs.sh
 scripts/venv.sh tools
 export PATH=$PATH:/usr/sbin # where Debian puts Orthanc
 cargo build --features failpoints --bin centinela
+cargo build -p xtask
 full=()
 if [[ ${FULL:-} == 1 ]]; then
     full=(--full "${CARGO_TARGET_DIR:-target}/matrix-full-${EVERY:-1}.json" --every "${EVERY:-1}")

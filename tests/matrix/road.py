@@ -86,14 +86,14 @@ def orthanc(folder):
 class Node:
     """The node under test."""
 
-    def __init__(self, setup, folder, model, pacs, quiet="2"):
+    def __init__(self, setup, folder, model, pacs, quiet="2", deliver='"full"'):
         self.folder = folder
         folder.mkdir()
         (folder / "centinela.toml").write_text("")
         (folder / "ae-titles.toml").write_text(
             '[node]\nae_title = "CENTINELA"\n[[peer]]\nname = "modality"\nae_title = "MODALITY"\nsends = true\n'
             f'[[peer]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = {pacs}\n'
-            'deliver = "full"\non_skip = "all"\n')
+            f'deliver = {deliver}\non_skip = "all"\n')
         self.env = os.environ | {
             "CENTINELA__STUDY__QUIET_PERIOD": quiet, "CENTINELA__STORAGE__MIN_FREE": "1048576",
             "CENTINELA__DICOM__BIND": "127.0.0.1", "CENTINELA__ANALYZE__MODEL": model}

@@ -82,6 +82,8 @@ def main():
             wrong += road.truth(setup, pair, FIXTURES / "truth" / "pa_ap.json", "pa_ap")
         if options.only in "covering":
             wrong += covering.covering(setup)
+        if options.only in "revisions":
+            wrong += covering.revisions(setup)
         if options.only in "boxes":
             boxes.report(setup, options.shared.resolve() / "data" / "cxr", FIXTURES, work)
     print("all as expected" if wrong == 0 else f"{wrong} not as expected")
