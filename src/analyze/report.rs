@@ -16,6 +16,7 @@ use centinela_domain::evidence::{ImageOutcome, SourceImage, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
+use centinela_domain::priority::Urgency;
 use centinela_domain::profile::{OnSkip, ResultKind};
 use centinela_domain::result::{self, Built, Context, Predecessor, ResultObject};
 use centinela_domain::study::StudyState;
@@ -73,7 +74,8 @@ async fn attempt(app: &App, job: &JobRow) -> Result<bool> {
     for row in &stored {
         results::insert(&mut tx, row).await?;
         for to in destinations.iter().filter(|to| takes(to, row, chest)) {
-            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, now).await?;
+            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, Urgency::Routine, now)
+                .await?;
         }
     }
     let state = match (analyzed, failed) {

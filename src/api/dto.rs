@@ -155,7 +155,7 @@ dto! {
         destination: String,
         /// Study Instance UID.
         study_uid: String,
-        /// scheduled, sending, accepted, committed, refused or dead.
+        /// scheduled, sending, accepted, committed, refused or parked.
         state: String,
         /// Attempts so far.
         attempts: i64,

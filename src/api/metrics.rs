@@ -40,7 +40,7 @@ pub const DELIVERY_STATES: &[&str] = &[
     DeliveryState::Accepted.as_str(),
     DeliveryState::Committed.as_str(),
     DeliveryState::Refused.as_str(),
-    DeliveryState::Dead.as_str(),
+    DeliveryState::Parked.as_str(),
 ];
 
 /// `GET /metrics`

@@ -5,6 +5,7 @@ use super::{Tx, new_id, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::delivery::DeliveryState;
+use centinela_domain::priority::Urgency;
 
 /// A delivery.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -19,6 +20,10 @@ pub struct DeliveryRow {
     pub study_uid: String,
     /// A word of [`DeliveryState`].
     pub state: String,
+    /// [`Urgency`] as its number.
+    pub urgency: i64,
+    /// The smallest is sent first.
+    pub rank: i64,
     /// Attempts so far.
     pub attempts: i64,
     /// Not before.
@@ -29,32 +34,50 @@ pub struct DeliveryRow {
     pub last_status: Option<i64>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// The same as one word, for programs.
+    pub cause: Option<String>,
     /// When it was scheduled.
     pub created_at: UnixMs,
     /// When the destination answered success.
     pub accepted_at: Option<UnixMs>,
+    /// When it promised to keep it.
+    pub committed_at: Option<UnixMs>,
+    /// Transaction UID of that promise (0008,1195).
+    pub transaction_uid: Option<String>,
+    /// When an operator took it out of the outbox.
+    pub parked_at: Option<UnixMs>,
+    /// Why.
+    pub parked_reason: Option<String>,
 }
 
 /// Schedules a result for a destination, once.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn schedule(tx: &mut Tx, result: &str, study_uid: &str, destination: &str, now: UnixMs) -> Result<bool> {
+pub async fn schedule(
+    tx: &mut Tx,
+    result: &str,
+    study_uid: &str,
+    destination: &str,
+    urgency: Urgency,
+    now: UnixMs,
+) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
-        "insert into delivery (id, result, destination, study_uid, state, attempts, next_at, created_at) \
-         values ($1, $2, $3, $4, 'scheduled', 0, $5, $5) on conflict (result, destination) do nothing")
-        .bind(new_id()).bind(result).bind(destination).bind(study_uid).bind(now).execute(c).await?.rows_affected());
+        "insert into delivery (id, result, destination, study_uid, state, urgency, rank, attempts, next_at, created_at) \
+         values ($1, $2, $3, $4, 'scheduled', $5, $6, 0, $7, $7) on conflict (result, destination) do nothing")
+        .bind(new_id()).bind(result).bind(destination).bind(study_uid).bind(urgency.number()).bind(urgency.rank(now))
+        .bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)
 }
 
 const CLAIM: Sql = claim_sql!(
     "update delivery set state = 'sending', lease_until = $3 where id in (select id from delivery \
      where destination = $1 and ((state = 'scheduled' and next_at <= $2) or (state = 'sending' and lease_until <= $2)) \
-     order by created_at, id limit $4",
+     order by rank, created_at, id limit $4",
     ") returning *"
 );
 
-/// Takes the oldest due deliveries of one destination, in the order in which they were scheduled.
+/// Takes due deliveries of one destination in the order of their rank.
 ///
 /// # Errors
 /// If the database fails.
@@ -62,7 +85,7 @@ pub async fn claim(tx: &mut Tx, destination: &str, now: UnixMs, lease_ms: i64, l
     let sql = CLAIM.on(tx);
     let mut rows: Vec<DeliveryRow> = on!(tx, c => sqlx::query_as(sql)
         .bind(destination).bind(now).bind(now + lease_ms).bind(limit).fetch_all(c).await?);
-    rows.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    rows.sort_by(|a, b| (a.rank, a.created_at, &a.id).cmp(&(b.rank, b.created_at, &b.id)));
     Ok(rows)
 }
 
@@ -151,7 +174,7 @@ pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
 pub async fn retry(tx: &mut Tx, id: &str, now: UnixMs) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
         "update delivery set state = 'scheduled', next_at = $2, lease_until = null \
-         where id = $1 and state in ('scheduled', 'refused', 'dead')")
+         where id = $1 and state in ('scheduled', 'refused', 'parked')")
         .bind(id).bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)
 }

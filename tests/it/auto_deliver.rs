@@ -12,6 +12,7 @@ use centinela::store::probes::{self, ProbeRow};
 use centinela::store::results::{self, ResultRow};
 use centinela::store::{Db, deliveries};
 use centinela_domain::delivery::DeliveryState;
+use centinela_domain::priority::Urgency;
 use serde_json::{Value, json};
 
 const POSITIVE: &str = "dx_portrait_mono2_14";
@@ -207,9 +208,9 @@ pub async fn contract(db: &Db) {
 
     // A claimed delivery is pointed to another form, once; what waits is taken back by kind.
     for sop in ["7.1.1", "7.1.3", "7.1.4"] {
-        deliveries::schedule(&mut tx, sop, "7.1", "old", 10).await.unwrap();
+        deliveries::schedule(&mut tx, sop, "7.1", "old", Urgency::Routine, 10).await.unwrap();
     }
-    deliveries::schedule(&mut tx, "7.1.3", "7.1", "new", 10).await.unwrap();
+    deliveries::schedule(&mut tx, "7.1.3", "7.1", "new", Urgency::Routine, 10).await.unwrap();
     let claimed = deliveries::claim(&mut tx, "old", 10, 1_000, 1).await.unwrap().remove(0);
     assert_eq!(claimed.result, "7.1.1");
     assert!(deliveries::repoint(&mut tx, &claimed.id, "7.1.1", "7.1.2").await.unwrap());

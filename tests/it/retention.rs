@@ -19,6 +19,7 @@ use centinela::store::jobs::{self, JobKind, NewJob};
 use centinela::store::variants::{self, VariantRow};
 use centinela::store::{Db, Tx, deliveries, retention, studies};
 use centinela_domain::delivery::DeliveryState;
+use centinela_domain::priority::Urgency;
 use centinela_domain::study::StudyState;
 use centinela_phantom::{Pathology, collection};
 use std::collections::BTreeSet;
@@ -382,7 +383,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         }
     }
     if delivery != "none" {
-        assert!(deliveries::schedule(tx, uid, uid, uid, at).await.unwrap());
+        assert!(deliveries::schedule(tx, uid, uid, uid, Urgency::Routine, at).await.unwrap());
         if delivery != "scheduled" {
             let claimed = deliveries::claim(tx, uid, at, 1_000, 1).await.unwrap().remove(0);
             let ended = match delivery {

@@ -6,6 +6,7 @@ use centinela::store::jobs::{self, JobKind, NewJob};
 use centinela::store::{Db, Tx, deliveries, studies};
 use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
+use centinela_domain::priority::Urgency;
 use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
 use std::collections::HashSet;
@@ -164,8 +165,8 @@ async fn a_report_waits_for_a_film_that_is_tried_again(db: &Db) {
 
 async fn a_delivery_is_scheduled_once(db: &Db) {
     let mut tx = db.write().await.unwrap();
-    assert!(deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", 5).await.unwrap());
-    assert!(!deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", 6).await.unwrap());
+    assert!(deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", Urgency::Routine, 5).await.unwrap());
+    assert!(!deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", Urgency::Routine, 6).await.unwrap());
     assert!(!deliveries::any_due(&mut tx, "pacs", 4).await.unwrap());
     assert!(deliveries::any_due(&mut tx, "pacs", 5).await.unwrap());
     let batch = deliveries::claim(&mut tx, "pacs", 5, 1_000, 8).await.unwrap();

@@ -23,8 +23,8 @@ pub enum DeliveryState {
     Committed,
     /// The destination refused it for good; shown, replayable by hand.
     Refused,
-    /// Given up by an operator.
-    Dead,
+    /// Taken out of the outbox by an operator, until somebody resumes it.
+    Parked,
 }
 
 impl DeliveryState {
@@ -37,14 +37,14 @@ impl DeliveryState {
             Self::Accepted => "accepted",
             Self::Committed => "committed",
             Self::Refused => "refused",
-            Self::Dead => "dead",
+            Self::Parked => "parked",
         }
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Scheduled, Self::Sending, Self::Accepted, Self::Committed, Self::Refused, Self::Dead]
+        [Self::Scheduled, Self::Sending, Self::Accepted, Self::Committed, Self::Refused, Self::Parked]
             .into_iter()
             .find(|s| s.as_str() == word)
     }

@@ -16,6 +16,7 @@ use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::gate::{SkipReason, ViewFound};
 use centinela_domain::job::{JobState, MAX_ATTEMPTS};
+use centinela_domain::priority::Urgency;
 use centinela_domain::study::StudyState;
 use centinela_domain::uid::Uid;
 use serde_json::{Value, json};
@@ -208,7 +209,7 @@ async fn report(tx: &mut Tx) {
     };
     results::insert(tx, &row).await.unwrap();
     for destination in ["pacs", "archive"] {
-        assert!(deliveries::schedule(tx, REPORT, STUDY, destination, START + 5_700).await.unwrap());
+        assert!(deliveries::schedule(tx, REPORT, STUDY, destination, Urgency::Routine, START + 5_700).await.unwrap());
     }
 }
 
