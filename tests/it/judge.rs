@@ -7,14 +7,15 @@ use centinela_domain::evidence::{ImageOutcome, Picture, StudyImage};
 use centinela_domain::finding::ImageFindings;
 use centinela_domain::gate::{OWN_MANUFACTURER, OWN_MODEL, SkipReason};
 use centinela_domain::header;
-use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
+use centinela_domain::prediction::{HeatMap, LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
 use centinela_domain::result::{
-    Built, Captures, Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade,
+    Built, Captures, Compression, Context, Language, Negatives, Node, Predecessor, SrClass, build, downgrade,
 };
 use centinela_domain::uid::Uid;
 use centinela_phantom::{Case, Pictures, covering, film};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -65,6 +66,18 @@ fn scores(size: (f32, f32), second: bool) -> Vec<LabelScore> {
     ]
 }
 
+/// A heat map of the first label: its region is where the map is high.
+fn heat((columns, rows): (f32, f32), second: bool) -> Option<HeatMap> {
+    let [x, y] = if second { [0.62, 0.6] } else { [0.3, 0.25] };
+    let cells: Vec<f32> = (0..256_u16)
+        .map(|n| {
+            let (dx, dy) = ((f32::from(n % 16) + 0.5) / 16.0 - x, (f32::from(n / 16) + 0.5) / 16.0 - y);
+            (-(dx * dx + dy * dy) / 0.008).exp()
+        })
+        .collect();
+    HeatMap::new("Pneumothorax", &cells, (16, 16), [0.0, 0.0, columns, rows])
+}
+
 /// A case of the covering set whose name has these words.
 fn case(words: &[&str]) -> Case {
     let has = |case: &Case| words.iter().all(|word| case.name().split('-').any(|part| part == *word));
@@ -80,8 +93,8 @@ fn films(case: &Case, count: usize, folder: &Path, skipped: bool) -> Vec<StudyIm
         fs::write(folder.join(format!("{n}.dcm")), &bytes).unwrap();
         let source = header::read(&bytes).unwrap();
         let (columns, rows) = (film_of.spec.columns, film_of.spec.rows);
-        let prediction =
-            Prediction { model: model(), scores: scores((f32::from(columns), f32::from(rows)), n > 0), map: None };
+        let size = (f32::from(columns), f32::from(rows));
+        let prediction = Prediction { model: model(), scores: scores(size, n > 0), map: heat(size, n > 0) };
         let findings =
             ImageFindings::from_prediction(&source.header.sop_instance, &prediction, Vocabulary::embedded()).unwrap();
         let top = u32::from(u16::MAX >> (16 - film_of.spec.bits));
@@ -97,7 +110,20 @@ fn films(case: &Case, count: usize, folder: &Path, skipped: bool) -> Vec<StudyIm
 }
 
 fn results(images: &[StudyImage], revision: i64, predecessor: Option<Predecessor>) -> Built {
-    let context = Context {
+    let mut context = context(images, revision);
+    context.predecessor = predecessor;
+    build(&context, images, &ResultKind::ALL).unwrap()
+}
+
+/// Heat maps beside the captures, both compressed.
+fn heated(images: &[StudyImage]) -> Built {
+    let mut context = context(images, 1);
+    context.captures = Captures { heat_map: true, compression: Compression::Rle };
+    build(&context, images, &[ResultKind::Sr, ResultKind::Sc]).unwrap()
+}
+
+fn context(images: &[StudyImage], revision: i64) -> Context {
+    Context {
         node: Node {
             manufacturer: OWN_MANUFACTURER.into(),
             model_name: OWN_MODEL.into(),
@@ -114,15 +140,18 @@ fn results(images: &[StudyImage], revision: i64, predecessor: Option<Predecessor
         study: images[0].source.header.study.clone(),
         revision,
         closed_at: 1_795_485_600_000 + revision * 60_000,
-        predecessor,
-    };
-    build(&context, images, &ResultKind::ALL).unwrap()
+        predecessor: None,
+    }
 }
 
 fn write(folder: &Path, built: &Built) -> PathBuf {
     fs::create_dir_all(folder).unwrap();
+    let mut captured = BTreeSet::new();
     for (n, object) in built.objects.iter().enumerate() {
-        fs::write(folder.join(format!("{}-{n}.dcm", object.kind)), &object.bytes).unwrap();
+        // A second capture of one film is its heat map.
+        let heat = object.kind == ResultKind::Sc && !captured.insert(&object.source);
+        let name = if heat { "heat".to_owned() } else { object.kind.to_string() };
+        fs::write(folder.join(format!("{name}-{n}.dcm")), &object.bytes).unwrap();
     }
     folder.to_owned()
 }
@@ -167,6 +196,7 @@ fn good(folder: &Path) -> Vec<Value> {
     let mut older = Built::default();
     older.objects.push(downgrade(&report.bytes, SrClass::Comprehensive, None).unwrap());
     let inverted = films(&case(&["cr", "mono1", "ir87", "late"]), 1, &place("inverted-films"), false);
+    let warm = films(&rich, 2, &place("heated-films"), false);
     let skipped = films(&rich, 1, &place("skipped-films"), true);
     let earlier = write(&place("first"), &one);
     let entry = |name: &str, images: &[StudyImage], built: &Built, expect: &[&str]| {
@@ -189,6 +219,7 @@ fn good(folder: &Path) -> Vec<Value> {
         with(entry("second", &second, &two, &all), "before", json!([earlier])),
         with(old, "original", json!([originals])),
         entry("inverted", &inverted, &results(&inverted, 1, None), &all),
+        with(entry("heated", &warm, &heated(&warm), &["sr", "sc"]), "heat", json!(true)),
         with(entry("skipped", &skipped, &results(&skipped, 1, None), &["sr"]), "skipped", json!(true)),
     ]
 }

@@ -21,7 +21,7 @@ from reading import Thing, parse, read
 from tools import Tools
 
 config.settings.writing_validation_mode = config.IGNORE
-PICTURES = ("sc", "seg")
+PICTURES = ("sc", "heat", "seg")
 
 
 class Set:
@@ -64,8 +64,11 @@ class Set:
                 yield thing
 
     def judged(self, folder, tools):
-        expect = [k for k in self.case.expect if k not in PICTURES or k in self.touched or k in self.gone]
-        case, things = replace(self.case, films_of=self.films, expect=expect), list(self.objects())
+        # Both captures or none: the judge counts them together.
+        captures = self.case.heat and {"sc", "heat"} & ({*self.touched} | self.gone)
+        things = list(self.objects()) + ([self.things["sc"]] if captures and "sc" not in self.touched else [])
+        expect = [k for k in self.case.expect if k not in PICTURES or k in self.touched or k in self.gone or (k == "sc" and captures)]
+        case = replace(self.case, films_of=self.films, expect=expect)
         if self.bytes:
             # Bytes that may be no DICOM any more: read as files, as the judge meets them.
             folder.mkdir()

@@ -1,13 +1,20 @@
-"""The secondary capture: a colour picture of the film with outlines, legend and notice burned in."""
+"""The secondary capture: a colour picture of the film with outlines, legend and notice burned in; or, in place of
+the outlines, with a heat map of where the model looked for one finding."""
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from reading import code, items, text, values
 
 MOST_COLUMNS = 1280
 
 
+def is_heat_map(thing):
+    return code(thing.data, "DerivationCodeSequence") == ("130402", "DCM")
+
+
 def check(thing, study, faults):
+    """The film that it shows."""
     data, name = thing.data, thing.name
     sources = items(data, "SourceImageSequence")
     named = [text(s, "ReferencedSOPInstanceUID") for s in sources]
@@ -43,10 +50,37 @@ def pixels(thing, film, study, faults):
     banner = (spread > 20).mean(axis=1) > 0.8
     faults.want(banner.sum() >= 20, "SC-NOTICE", name, "has no coloured band with the notice")
     corner, scale = where_the_film_is(spread == 0, film.data.Columns, film.data.Rows)
-    for region in [r for r in study.regions.values() if r.film == film.sop]:
+    regions = [r for r in study.regions.values() if r.film == film.sop]
+    if is_heat_map(thing):
+        return warmth(thing, regions, spread, corner, scale, faults)
+    for region in regions:
         found = share(spread > 60, region.points * scale + corner)
         faults.want(found >= 0.6, "SC-OUTLINE", name, f"colour lies along {found:.0%} of the outline of {region.identifier}")
     return None
+
+
+def warmth(thing, regions, spread, corner, scale, faults):
+    """Regions are where the map is high: there the colour is strongest. It belongs to one finding, so one has to fit."""
+    if not regions:
+        return
+    height, width = spread.shape
+    ratios = []
+    for finding in {r.finding for r in regions}:
+        canvas = Image.new("1", (width, height))
+        for region in [r for r in regions if r.finding == finding]:
+            ImageDraw.Draw(canvas).polygon([tuple(p) for p in region.points * scale + corner], fill=1)
+        inside = np.asarray(canvas)
+        # The film ends where legend and notice begin: as far below and above as the regions reach, and then some.
+        film = np.zeros_like(inside)
+        rows, columns = np.nonzero(inside)
+        if not rows.size:
+            continue
+        reach = int(max(np.ptp(rows), np.ptp(columns)))
+        film[max(0, rows.min() - reach):rows.max() + reach, max(int(corner[0]), columns.min() - reach):columns.max() + reach] = True
+        ratios.append(spread[inside].mean() / max(1.0, spread[film & ~inside].mean()))
+    best = max(ratios, default=0.0)
+    faults.want(best >= 1.5, "SC-HEAT", thing.name,
+                f"colour inside the regions is {best:.2f} times that around them: the map lies elsewhere")
 
 
 def where_the_film_is(grey, columns, rows):

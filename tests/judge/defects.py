@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import ExplicitVRLittleEndian
 
 from reading import code, content, elements, read
 
@@ -29,6 +30,14 @@ def defect(check, of="first"):
 
 
 # ---------------------------------------------------------------- tools of the defects
+def replace_pixels(data, picture):
+    """Other pixels, uncompressed."""
+    data.PixelData = picture.tobytes()
+    data["PixelData"].VR = "OW"
+    data["PixelData"].is_undefined_length = False
+    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
 def coded(value, scheme, meaning):
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
@@ -805,6 +814,37 @@ def capture_without_the_notice_in_the_picture(s):
     picture = s["sc"].pixel_array.copy()
     picture[-60:] = 0
     s["sc"].PixelData = picture.tobytes()
+
+
+@defect("SC-HEAT", "heated")
+def heat_map_elsewhere(s):
+    picture = s["heat"].pixel_array.copy()
+    shifted = np.roll(picture, picture.shape[0] // 3, axis=0)
+    shifted[-60:] = picture[-60:]
+    replace_pixels(s["heat"], shifted)
+
+
+@defect("SC-NOTICE", "heated")
+def heat_map_without_the_notice_in_the_picture(s):
+    picture = s["heat"].pixel_array.copy()
+    picture[-60:] = 0
+    replace_pixels(s["heat"], picture)
+
+
+@defect("KINDS", "heated")
+def heat_map_that_is_not_there(s):
+    s.drop("heat")
+
+
+@defect("KINDS", "heated")
+def heat_map_that_does_not_say_what_it_is(s):
+    del s["heat"].DerivationCodeSequence
+
+
+@defect("SC-PIXELS", "heated")
+def heat_map_compressed_to_nothing(s):
+    fragments = s["heat"].PixelData
+    s["heat"].PixelData = fragments[:len(fragments) // 4 * 2]
 
 
 @defect("SC-REFERENCE")

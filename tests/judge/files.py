@@ -5,7 +5,7 @@ import re
 
 from pydicom.uid import UID
 
-from reading import MODALITY, TEXT_VRS, elements, items, text, values
+from reading import MODALITY, TEXT_VRS, code, elements, items, text, values
 
 FORM = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+")
 NOTICE = re.compile(r"not for diagnostic use", re.IGNORECASE)
@@ -114,7 +114,9 @@ def series(study, faults):
         alike = tuple(text(data, k) for k in ("SOPClassUID", "Modality", "SeriesNumber", "SeriesDescription"))
         first = kinds.setdefault(uid, (alike, name))
         faults.want(first[0] == alike, "SERIES", name, f"shares a series with {first[1]}, which is of another kind")
-        faults.want(series_of.setdefault(alike[0], uid) == uid, "SERIES", name, "its kind has two series")
+        # Heat maps are a kind beside the plain captures.
+        form = (alike[0], code(data, "DerivationCodeSequence"))
+        faults.want(series_of.setdefault(form, uid) == uid, "SERIES", name, "its kind has two series")
     for keyword in [*EQUIPMENT, "SeriesDate", "SeriesTime", "StudyInstanceUID"]:
         said = {text(t.data, keyword) for t in study.objects}
         faults.want(len(said) < 2, "SERIES", "-", f"objects of one revision differ in {keyword}")

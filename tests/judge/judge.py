@@ -1,12 +1,13 @@
 """Judges result objects against their films. Our own judge: files, identity, report, presentation state, capture,
 key objects, segmentation, and the same regions everywhere.
 
-judge.py SOURCE RESULTS [--truth FILE] [--expect sr,gsps] [--skipped] [--before DIR] [--original DIR] [--no-tools] [--json]
+judge.py SOURCE RESULTS [--truth FILE] [--expect sr,gsps] [--heat] [--skipped] [--before DIR] [--original DIR] [--no-tools] [--json]
 judge.py --list FILE.json     many studies in one process: a list of {"name", "sources", "results", "truth", ...}
 
 --truth    JSON list of {"code", "box": [x0, y0, x1, y1], "min_iou", "sop_instance_uid"}
 --expect   the kinds that must be there, and no others: sr, gsps, sc, kos, seg; gsps, kos and seg only where the
            report has something for them
+--heat     each film with regions has a second capture, with a heat map
 --skipped  the report says why nothing was analysed
 --before   results of the revision before: the report must name the one there
 --original results that a report in an older class was made from
@@ -42,6 +43,7 @@ class Case:
     name: str = ""
     truth: list = field(default_factory=list)
     expect: list = None
+    heat: bool = False
     skipped: bool = False
     before: list = field(default_factory=list)
     original: list = field(default_factory=list)
@@ -64,7 +66,7 @@ def judge(case, tools):
     files.uids(study, faults)
     files.series(study, faults)
     identity.check(study, faults)
-    shown = {"gsps": [], "sc": [], "seg": []}
+    shown = {"gsps": [], "sc": [], "heat": [], "seg": []}
     # The report first: the others are held against its regions.
     for thing in sorted(objects, key=lambda t: t.kind != "sr"):
         files.check(thing, tools, faults)
@@ -73,7 +75,7 @@ def judge(case, tools):
         elif thing.kind == "gsps":
             shown["gsps"].append(state.check(thing, study, tools, faults))
         elif thing.kind == "sc":
-            shown["sc"].append(capture.check(thing, study, faults))
+            shown["heat" if capture.is_heat_map(thing) else "sc"].append(capture.check(thing, study, faults))
         elif thing.kind == "kos":
             selection.check(thing, study, tools, faults)
         elif thing.kind == "seg":
@@ -88,7 +90,8 @@ def kinds(case, study, shown, faults):
     if case.expect is None:
         return
     with_regions = sorted({r.film for r in study.regions.values()})
-    wanted = {"sr": 1, "gsps": len(with_regions), "sc": len(study.analyzed), "kos": int(bool(selection.present_films(study))),
+    heated = with_regions if case.heat and "sc" in case.expect else []
+    wanted = {"sr": 1, "gsps": len(with_regions), "sc": len(study.analyzed) + len(heated), "kos": int(bool(selection.present_films(study))),
               "seg": len(with_regions)}
     if case.skipped:
         wanted = {"sr": 1}
@@ -98,6 +101,8 @@ def kinds(case, study, shown, faults):
     for kind, films in (("gsps", with_regions), ("seg", with_regions), ("sc", sorted(study.analyzed))):
         if kind in case.expect and all(shown[kind]):
             faults.want(sorted(shown[kind]) == films, "KINDS", "-", f"the {kind} objects are not one for each film that needs one")
+    if all(shown["heat"]):
+        faults.want(sorted(shown["heat"]) == heated, "KINDS", "-", "the heat maps are not one for each film with regions")
 
 
 def warm(cases, tools):
@@ -123,6 +128,7 @@ def main():
     parser.add_argument("--list", type=Path)
     parser.add_argument("--truth", type=Path)
     parser.add_argument("--expect")
+    parser.add_argument("--heat", action="store_true")
     parser.add_argument("--skipped", action="store_true")
     parser.add_argument("--before", type=Path, action="append", default=[])
     parser.add_argument("--original", type=Path, action="append", default=[])
@@ -136,7 +142,8 @@ def main():
         elif asked.source and asked.results:
             known = json.loads(asked.truth.read_text()) if asked.truth else []
             expect = asked.expect.split(",") if asked.expect else None
-            cases = [Case([asked.source], [asked.results], "", known, expect, asked.skipped, asked.before, asked.original)]
+            cases = [Case([asked.source], [asked.results], "", known, expect, asked.heat, asked.skipped, asked.before,
+                          asked.original)]
         else:
             parser.error("name a source and its results, or a list")
         if tools and len(cases) > 1:

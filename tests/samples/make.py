@@ -22,8 +22,8 @@ every object says so. Nobody in these films exists; the films are a parametric p
 probabilities are invented.
 
 Each folder is one study: `film-N.dcm` is what the modality sent, the rest is what went back. Load a folder as a whole. All
-objects are Explicit VR Little Endian Part 10 files; patient and study attributes are those of the film. Reports are TID 1500
-(IHE AI Results); regions are closed polylines in pixels of the film, the same in report and presentation state, with the same
+objects are Part 10 files in Explicit VR Little Endian, the captures of 15 in RLE Lossless; patient and study attributes are
+those of the film. Reports are TID 1500 (IHE AI Results); regions are closed polylines in pixels of the film, the same in report and presentation state, with the same
 Tracking Unique Identifier.
 
 """
@@ -55,6 +55,21 @@ def scores(sample, truth):
     return found
 
 
+def heat(film, truth):
+    """A map that is high over the first box of the truth."""
+    data = dcmread(film, stop_before_pixels=True)
+    x0, y0, x1, y1 = truth[0]["box"]
+    cx, cy, rx, ry = (x0 + x1) / 2, (y0 + y1) / 2, (x1 - x0) / 2, (y1 - y0) / 2
+    values = []
+    for row in range(16):
+        for column in range(16):
+            x, y = (column + 0.5) * data.Columns / 16, (row + 0.5) * data.Rows / 16
+            values.append(round(math.exp(-(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2) / 2), 3))
+    most = max(values)
+    values = [round(value / most, 3) for value in values]
+    return {"label": "Lung Opacity", "columns": 16, "rows": 16, "values": values, "area": [0, 0, data.Columns, data.Rows]}
+
+
 def build(tool, spec, films, out):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(spec, file)
@@ -71,11 +86,16 @@ def write(sample, tool, films, out):
         placed.append(folder / f"film-{n}.dcm")
         shutil.copyfile(films / f"{name}.dcm", placed[-1])
         truth = json.loads((films / f"{name}.json").read_text())
-        images.append({"skip": sample.skip} if sample.skip else {"scores": scores(sample, truth)})
+        outcome = {"skip": sample.skip} if sample.skip else {"scores": scores(sample, truth)}
+        if sample.heat_map:
+            outcome = {"scored": outcome | {"map": heat(placed[-1], truth)}}
+        images.append(outcome)
     spec = {
         "language": sample.language, "negatives": sample.negatives, "kinds": sample.kinds,
         "revision": sample.revision, "images": images,
     }
+    if sample.heat_map:
+        spec |= {"heat_map": True, "sc_compression": "rle"}
     if sample.sr_class:
         spec["sr_class"] = sample.sr_class
     if sample.predecessor:

@@ -29,6 +29,7 @@ class Sample:
     predecessor: str = ""  # name of the sample whose report is replaced
     sr_class: str = ""
     negatives: str = "groups"
+    heat_map: bool = False  # a second capture for each film with a finding, and captures in RLE
 
 
 COMPREHENSIVE, ENHANCED = "1.2.840.10008.5.1.4.1.1.88.33", "1.2.840.10008.5.1.4.1.1.88.22"
@@ -110,5 +111,11 @@ SAMPLES = [
         "14-segmentation", "the region as a segmentation", ["dx_portrait_mono2_14"],
         ["One binary segment over the opacity, of the colour of the contour in 01."],
         "segmentation", kinds=["seg"], expect=["seg"],
+    ),
+    Sample(
+        "15-heat-map", "the captures of 01 in RLE Lossless: with the contour, and under a heat map", ["dx_portrait_mono2_14"],
+        ["Two captures in two series. The second one shows where the model looked, warm over the bright opacity, with a bar "
+         "from low to high."],
+        "region (as a picture)", kinds=["sc"], expect=["sc", "sc"], heat_map=True,
     ),
 ]
