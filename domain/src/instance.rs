@@ -1,6 +1,7 @@
 //! What is known of one received instance: the attributes that the node indexes and the gate reads.
 
 use crate::phi::Phi;
+use crate::priority::Urgency;
 use crate::text::CharsetDoubt;
 use crate::uid::Uid;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,10 @@ pub struct InstanceHeader {
     pub has_pixels: bool,
     /// Series Number (0020,0011): result series never take a source's number.
     pub series_number: Option<i32>,
+    /// Requested Procedure Priority (0040,1003), of the film or of an item of its Request Attributes Sequence
+    /// (0040,0275).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Urgency>,
     /// SHA-256 over the patient and study identity: equal digests mean the same patient and study.
     pub identity_digest: String,
     /// Why the decoded texts may differ from what the sender meant; `None` where there is no doubt.

@@ -76,7 +76,11 @@ async fn replace(
         revision
     };
     let identity = header.identity_digest.clone();
-    studies::arrived(tx, &[Arrival { study_uid: study.to_owned(), identity, now, quiet_until: until }]).await?;
+    studies::arrived(
+        tx,
+        &[Arrival { study_uid: study.to_owned(), identity, urgency: state.urgency(), now, quiet_until: until }],
+    )
+    .await?;
     let pictures = predictions::forget(tx, sop).await?;
     let second = InstanceRow {
         sop_class: header.sop_class.to_string(),
@@ -106,7 +110,8 @@ async fn replace(
     let (skip, chest, unknowns) = instances::verdict_columns(&verdict)?;
     instances::take_over(tx, &InstanceRow { skip, chest, unknowns, ..second }).await?;
     if matches!(verdict.decision, Decision::Analyze { .. }) && jobs::again(tx, JobKind::Predict, sop, now).await? == 0 {
-        let job = NewJob { kind: JobKind::Predict, subject: sop, study_uid: study, revision, priority: 11 };
+        let (kind, urgency) = (JobKind::Predict, state.urgency());
+        let job = NewJob { kind, subject: sop, study_uid: study, revision, urgency, since: now };
         jobs::enqueue(tx, &job, now).await?;
     }
     Ok(pictures)

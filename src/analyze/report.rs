@@ -71,11 +71,11 @@ async fn attempt(app: &App, job: &JobRow) -> Result<bool> {
     if !rows.is_empty() && wanted(&destinations, analyzed, chest).iter().any(|kind| !kinds.contains(kind)) {
         return Ok(false);
     }
+    let urgency = Urgency::from_number(job.urgency);
     for row in &stored {
         results::insert(&mut tx, row).await?;
         for to in destinations.iter().filter(|to| takes(to, row, chest)) {
-            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, Urgency::Routine, now)
-                .await?;
+            deliveries::schedule(&mut tx, &row.sop_instance, &row.study_uid, &to.peer.name, urgency, now).await?;
         }
     }
     let state = match (analyzed, failed) {

@@ -19,6 +19,8 @@ dto! {
         state: String,
         /// Current revision, from 1; a late film that is analysed opens the next.
         revision: i64,
+        /// stat, routine or low: the highest of its films.
+        urgency: String,
         /// First instance.
         first_at: Time,
         /// Latest instance.
@@ -185,8 +187,8 @@ dto! {
         revision: i64,
         /// queued, running, done or dead.
         state: String,
-        /// Higher first.
-        priority: i64,
+        /// stat, routine or low: that of its study. What waits longer passes what is more urgent.
+        urgency: String,
         /// Attempts that ended with an error.
         attempts: i64,
         /// Attempts that ended with the process.

@@ -16,6 +16,7 @@ use anyhow::{Context as _, Result};
 use centinela_domain::gate::SkipReason;
 use centinela_domain::instance::InstanceHeader;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction};
+use centinela_domain::priority::Urgency;
 use centinela_domain::result::Language;
 use centinela_domain::status::DimseStatus;
 
@@ -25,6 +26,7 @@ impl From<StudyRow> for StudySummary {
             study_uid: row.study_uid,
             state: row.state,
             revision: row.revision,
+            urgency: Urgency::from_number(row.urgency).as_str().to_owned(),
             first_at: Time(row.first_at),
             last_at: Time(row.last_at),
             quiet_until: Time(row.quiet_until),
@@ -100,7 +102,7 @@ impl From<JobRow> for JobSummary {
             study_uid: row.study_uid,
             revision: row.revision,
             state: row.state,
-            priority: row.priority,
+            urgency: Urgency::from_number(row.urgency).as_str().to_owned(),
             attempts: row.attempts,
             interruptions: row.interruptions,
             run_at: Time(row.run_at),

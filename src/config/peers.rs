@@ -4,6 +4,7 @@ use super::classes::classes;
 use super::tls::PeerTls;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::deliver::Deliver;
+use centinela_domain::priority::Urgency;
 use centinela_domain::profile::OnSkip;
 use centinela_domain::uid::Uid;
 use centinela_scp::{Caller, CertificateName, Network};
@@ -65,6 +66,8 @@ pub struct Peer {
     pub certificates: Vec<String>,
     /// We call it by TLS.
     pub tls: Option<PeerTls>,
+    /// How urgent the films are that it sends, whatever it says itself.
+    pub urgency: Option<Urgency>,
     /// What it receives.
     #[serde(default)]
     pub deliver: Deliver,
@@ -215,6 +218,12 @@ impl Peers {
     /// The peers that receive results.
     pub fn destinations(&self) -> impl Iterator<Item = &Peer> {
         self.peers.iter().filter(|p| p.deliver.is_any())
+    }
+
+    /// The peer that calls under this AE title.
+    #[must_use]
+    pub fn calling(&self, ae_title: &AeTitle) -> Option<&Peer> {
+        self.peers.iter().find(|p| p.sends && p.ae_title == *ae_title)
     }
 
     /// The peer with this name.

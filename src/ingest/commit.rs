@@ -10,6 +10,7 @@ use crate::failpoint;
 use crate::store::instances::{self, InstanceRow};
 use anyhow::Result;
 use centinela_domain::instance::InstanceHeader;
+use centinela_domain::priority::Urgency;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -23,6 +24,8 @@ pub(super) struct Waiting {
     pub(super) row: InstanceRow,
     /// Its header.
     pub(super) header: InstanceHeader,
+    /// How urgent it is.
+    pub(super) urgency: Urgency,
     /// What became of it; [`record`] says so.
     pub(super) fate: Fate,
     answer: oneshot::Sender<Result<(), IngestError>>,
@@ -47,10 +50,15 @@ pub(super) struct Committer(mpsc::Sender<Waiting>);
 
 impl Committer {
     /// Returns once the row is durable.
-    pub(super) async fn commit(&self, row: InstanceRow, header: InstanceHeader) -> Result<(), IngestError> {
+    pub(super) async fn commit(
+        &self,
+        row: InstanceRow,
+        header: InstanceHeader,
+        urgency: Urgency,
+    ) -> Result<(), IngestError> {
         let gone = || IngestError::database("the committer is gone");
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { row, header, fate: Fate::Kept, answer }).await.map_err(|_| gone())?;
+        self.0.send(Waiting { row, header, urgency, fate: Fate::Kept, answer }).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }

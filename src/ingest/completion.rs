@@ -11,9 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Above every film that still waits to be scored: a study that is complete gets its report now.
-const REPORT_PRIORITY: i64 = 20;
-
 /// Looks for due studies until stopped.
 ///
 /// # Errors
@@ -37,13 +34,16 @@ async fn close_due(app: &App) -> Result<usize> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     let closed = studies::close_due(&mut tx, now).await?;
-    for (study, revision) in &closed {
+    for row in &closed {
+        let (study, revision) = (row.study_uid.as_str(), row.revision);
         let job = NewJob {
             kind: JobKind::Report,
             subject: study,
             study_uid: study,
-            revision: *revision,
-            priority: REPORT_PRIORITY,
+            revision,
+            urgency: row.urgency(),
+            // Before the films of studies that came later: it is complete. A late film waits since it came.
+            since: if revision == 1 { row.first_at } else { row.last_at },
         };
         jobs::enqueue(&mut tx, &job, now).await?;
         events::append(&mut tx, now, Some(study), None, EventKind::StudyClosed, json!({ "revision": revision }))

@@ -20,6 +20,7 @@ use crate::config::Conflicts;
 use crate::failpoint;
 use crate::store::instances::{self, InstanceRow};
 use anyhow::Context as _;
+use centinela_domain::priority::Urgency;
 use centinela_domain::status::DimseStatus;
 use centinela_scp::{
     AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, RefusalCause, StoreHandler,
@@ -111,7 +112,7 @@ impl Ingest {
             calling: request.calling.to_string(),
             called: request.called.to_string(),
             peer: request.peer.ip().to_string(),
-            priority: rank(request.priority),
+            priority: said(request.priority).number(),
             received_at,
             revision: None,
             chest: None,
@@ -120,7 +121,8 @@ impl Ingest {
             deleted_at: None,
             damaged_at: None,
         };
-        self.committer.commit(row, source.header).await?;
+        let urgency = self.urgency(&request, source.header.requested);
+        self.committer.commit(row, source.header, urgency).await?;
         Counters::add(&app.counters.instances_stored, 1);
         Counters::add(&app.counters.bytes_stored, spooled.bytes);
         app.work.ring();
@@ -129,6 +131,13 @@ impl Ingest {
 }
 
 impl Ingest {
+    /// The highest of what the sender says, or of what is said of this sender in ae-titles.toml instead, and of
+    /// what the request says.
+    fn urgency(&self, request: &StoreRequest, requested: Option<Urgency>) -> Urgency {
+        let of_peer = self.app.config.peers.calling(&request.calling).and_then(|peer| peer.urgency);
+        of_peer.unwrap_or(said(request.priority)).max(requested.unwrap_or(Urgency::Low))
+    }
+
     /// With `[dicom] conflicts = "refuse"`: other bytes under a known UID end here, before anything
     /// of them is kept.
     async fn refuse_conflict(&self, request: &StoreRequest, digest: &str) -> Result<(), IngestError> {
@@ -213,11 +222,11 @@ impl StoreHandler for Ingest {
     }
 }
 
-/// DIMSE priority as a number: higher first.
-const fn rank(priority: Priority) -> i64 {
+/// What a sender says by Priority (0000,0700).
+const fn said(priority: Priority) -> Urgency {
     match priority {
-        Priority::High => 2,
-        Priority::Medium => 1,
-        Priority::Low => 0,
+        Priority::High => Urgency::Stat,
+        Priority::Medium => Urgency::Routine,
+        Priority::Low => Urgency::Low,
     }
 }

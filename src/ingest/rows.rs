@@ -15,6 +15,7 @@ use crate::store::{Tx, new_id, retention};
 use crate::verdict::judge;
 use centinela_domain::UnixMs;
 use centinela_domain::gate::{Decision, SkipReason};
+use centinela_domain::priority::Urgency;
 use centinela_domain::study::{StudyState, quiet_until};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -58,7 +59,8 @@ async fn first_seen(tx: &mut Tx, app: &App, mut fresh: Vec<&mut Waiting>, now: U
             event(EventKind::TextDoubtful, json!({ "doubt": doubt }));
         }
         match verdict.decision {
-            Decision::Analyze { .. } => jobs.push((row.sop_instance.clone(), row.study_uid.clone(), row.priority)),
+            // The whole study is as urgent as its most urgent film.
+            Decision::Analyze { .. } => jobs.push((row.sop_instance.clone(), row.study_uid.clone(), study.urgency())),
             Decision::Skip(reason) => {
                 if reason == SkipReason::OtherPatient {
                     tracing::warn!(
@@ -80,12 +82,13 @@ async fn first_seen(tx: &mut Tx, app: &App, mut fresh: Vec<&mut Waiting>, now: U
     events::append_all(tx, &events).await?;
     let jobs: Vec<_> = jobs
         .iter()
-        .map(|(sop, study, priority)| NewJob {
+        .map(|(sop, study, urgency)| NewJob {
             kind: JobKind::Predict,
             subject: sop,
             study_uid: study,
             revision: studies[study].revision,
-            priority: 10 + priority,
+            urgency: *urgency,
+            since: now,
         })
         .collect();
     jobs::enqueue_all(tx, &jobs, now).await?;
@@ -102,18 +105,23 @@ async fn open_studies(
     let until = quiet_until(now, app.config.settings.study.quiet_ms());
     let mut arrivals: Vec<Arrival> = Vec::new();
     for waiting in fresh {
-        if arrivals.iter().all(|a| a.study_uid != waiting.row.study_uid) {
-            arrivals.push(Arrival {
+        match arrivals.iter_mut().find(|a| a.study_uid == waiting.row.study_uid) {
+            Some(arrival) => arrival.urgency = arrival.urgency.max(waiting.urgency),
+            None => arrivals.push(Arrival {
                 study_uid: waiting.row.study_uid.clone(),
                 identity: waiting.header.identity_digest.clone(),
+                urgency: waiting.urgency,
                 now,
                 quiet_until: until,
-            });
+            }),
         }
     }
     // In one order everywhere, so that two nodes cannot wait for each other.
     arrivals.sort_by(|a, b| a.study_uid.cmp(&b.study_uid));
     let rows = studies::arrived(tx, &arrivals).await?;
+    for arrival in arrivals.iter().filter(|a| a.urgency > Urgency::Low) {
+        jobs::hasten(tx, &arrival.study_uid, arrival.urgency).await?;
+    }
     Ok(rows.into_iter().map(|row| (row.study_uid.clone(), row)).collect())
 }
 
@@ -161,7 +169,8 @@ async fn repeated(tx: &mut Tx, app: &App, waiting: &Waiting, first: InstanceRow)
     }
     let detail = json!({ "calling": row.calling, "transfer_syntax": row.transfer_syntax });
     events::append(tx, now, Some(study), Some(sop), EventKind::VariantReceived, detail).await?;
-    let job = NewJob { kind: JobKind::Compare, subject: &variant.id, study_uid: study, revision: 0, priority: 5 };
+    let (kind, subject) = (JobKind::Compare, variant.id.as_str());
+    let job = NewJob { kind, subject, study_uid: study, revision: 0, urgency: Urgency::Low, since: now };
     jobs::enqueue(tx, &job, now).await?;
     Ok(Fate::Kept)
 }
@@ -180,6 +189,7 @@ async fn restored(tx: &mut Tx, app: &App, waiting: &Waiting, first: &InstanceRow
     let arrival = Arrival {
         study_uid: first.study_uid.clone(),
         identity: waiting.header.identity_digest.clone(),
+        urgency: waiting.urgency,
         now,
         quiet_until: quiet_until(now, app.config.settings.study.quiet_ms()),
     };

@@ -5,6 +5,7 @@ use super::{Tx, new_id, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::job::{AfterFailure, JobState, after_failure};
+use centinela_domain::priority::Urgency;
 use sqlx::QueryBuilder;
 
 /// What a job does.
@@ -51,8 +52,10 @@ pub struct JobRow {
     pub revision: i64,
     /// A word of [`JobState`].
     pub state: String,
-    /// Higher first.
-    pub priority: i64,
+    /// [`Urgency`] as its number.
+    pub urgency: i64,
+    /// The smallest is done first.
+    pub rank: i64,
     /// Attempts that ended with an error.
     pub attempts: i64,
     /// Attempts that ended with the process.
@@ -74,7 +77,7 @@ pub struct JobRow {
 }
 
 /// A job that shall be done.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
     /// What it does.
     pub kind: JobKind,
@@ -84,8 +87,10 @@ pub struct NewJob<'a> {
     pub study_uid: &'a str,
     /// Revision of the study.
     pub revision: i64,
-    /// Higher first.
-    pub priority: i64,
+    /// How urgent.
+    pub urgency: Urgency,
+    /// Since when it waits: it passes what is as urgent and came later.
+    pub since: UnixMs,
 }
 
 /// Interruptions after which a job is taken for the cause of the crashes.
@@ -108,26 +113,42 @@ pub async fn enqueue_all(tx: &mut Tx, jobs: &[NewJob<'_>], now: UnixMs) -> Resul
         return Ok(0);
     }
     Ok(on!(tx, c => QueryBuilder::new(
-        "insert into job (id, kind, subject, study_uid, revision, state, priority, attempts, interruptions, run_at, \
+        "insert into job (id, kind, subject, study_uid, revision, state, urgency, rank, attempts, interruptions, run_at, \
          dedup, created_at) ")
         .push_values(jobs, |mut v, job| {
             v.push_bind(new_id()).push_bind(job.kind.as_str()).push_bind(job.subject).push_bind(job.study_uid);
-            v.push_bind(job.revision).push("'queued'").push_bind(job.priority).push("0").push("0").push_bind(now);
+            v.push_bind(job.revision).push("'queued'").push_bind(job.urgency.number());
+            v.push_bind(job.urgency.rank(job.since)).push("0").push("0").push_bind(now);
             v.push_bind(format!("{}:{}:{}", job.kind.as_str(), job.subject, job.revision)).push_bind(now);
         })
         .push(" on conflict (dedup) do nothing")
         .build().execute(c).await?.rows_affected()))
 }
 
+/// Raises what is queued for a study to an urgency; what is as urgent already stays.
+///
+/// # Errors
+/// If the database fails.
+pub async fn hasten(tx: &mut Tx, study_uid: &str, urgency: Urgency) -> Result<u64> {
+    let (of_low, of_routine) = (Urgency::Low.handicap_ms(), Urgency::Routine.handicap_ms());
+    let handicap = urgency.handicap_ms();
+    Ok(on!(tx, c => sqlx::query(
+        "update job set urgency = $2, rank = rank + $5 - case when urgency = 0 then $3 else $4 end \
+         where study_uid = $1 and state = 'queued' and urgency < $2")
+        .bind(study_uid).bind(urgency.number()).bind(of_low).bind(of_routine).bind(handicap)
+        .execute(c).await?.rows_affected()))
+}
+
 const CLAIM: Sql = claim_sql!(
     "update job set interruptions = interruptions + case when state = 'running' then 1 else 0 end, \
      state = 'running', worker = $1, lease_until = $2 where id = (select id from job where \
      (state = 'queued' and run_at <= $3) or (state = 'running' and lease_until <= $3) \
-     order by priority desc, run_at, id limit 1",
+     order by rank, kind = 'report' desc, id limit 1",
     ") returning *"
 );
 
-/// Hands out the most urgent due job, or one whose lease ran out.
+/// Hands out the due job with the smallest rank, or one whose lease ran out. Of the same rank a report goes first:
+/// its study is complete.
 ///
 /// # Errors
 /// If the database fails.

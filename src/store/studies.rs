@@ -3,6 +3,7 @@
 use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
+use centinela_domain::priority::Urgency;
 use centinela_domain::study::StudyState;
 use sqlx::QueryBuilder;
 
@@ -29,9 +30,17 @@ pub struct StudyRow {
     pub reason: Option<String>,
     /// Identity digest of the instance that opened it: whose study it is.
     pub identity: Option<String>,
+    /// The highest [`Urgency`] of its films, as its number.
+    pub urgency: i64,
 }
 
 impl StudyRow {
+    /// How urgent it is.
+    #[must_use]
+    pub const fn urgency(&self) -> Urgency {
+        Urgency::from_number(self.urgency)
+    }
+
     /// The state; a word that this version does not know counts as failed.
     #[must_use]
     pub fn state(&self) -> StudyState {
@@ -46,6 +55,8 @@ pub struct Arrival {
     pub study_uid: String,
     /// Identity digest of the first of them; it counts if they open the study.
     pub identity: String,
+    /// The highest of theirs.
+    pub urgency: Urgency,
     /// When the last of them arrived.
     pub now: UnixMs,
     /// The study closes then, if it is still receiving.
@@ -59,13 +70,14 @@ pub struct Arrival {
 /// If the database fails.
 pub async fn arrived(tx: &mut Tx, arrivals: &[Arrival]) -> Result<Vec<StudyRow>> {
     Ok(on!(tx, c => QueryBuilder::new(
-        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until, identity) ")
+        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until, identity, urgency) ")
         .push_values(arrivals, |mut v, a| {
             v.push_bind(&a.study_uid).push("'receiving'").push("1").push_bind(a.now).push_bind(a.now);
-            v.push_bind(a.quiet_until).push_bind(&a.identity);
+            v.push_bind(a.quiet_until).push_bind(&a.identity).push_bind(a.urgency.number());
         })
         .push(
-            " on conflict (study_uid) do update set last_at = excluded.last_at, quiet_until = \
+            " on conflict (study_uid) do update set last_at = excluded.last_at, urgency = \
+             case when excluded.urgency > study.urgency then excluded.urgency else study.urgency end, quiet_until = \
              case when study.state = 'receiving' then excluded.quiet_until else study.quiet_until end returning *")
         .build_query_as().fetch_all(c).await?))
 }
@@ -89,14 +101,14 @@ pub async fn identify(tx: &mut Tx, study_uid: &str, identity: &str) -> Result<()
     Ok(())
 }
 
-/// Closes every study whose quiet period has passed; returns study and revision. Safe on many nodes.
+/// Closes every study whose quiet period has passed, and returns them. Safe on many nodes.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn close_due(tx: &mut Tx, now: UnixMs) -> Result<Vec<(String, i64)>> {
+pub async fn close_due(tx: &mut Tx, now: UnixMs) -> Result<Vec<StudyRow>> {
     Ok(on!(tx, c => sqlx::query_as(
         "update study set state = 'complete', closed_at = $1 where state = 'receiving' and quiet_until <= $1 \
-         returning study_uid, revision")
+         returning *")
         .bind(now).fetch_all(c).await?))
 }
 

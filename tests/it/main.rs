@@ -36,3 +36,4 @@ mod skipped;
 mod store_contract;
 mod tidy;
 mod tls;
+mod urgency;

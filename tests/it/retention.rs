@@ -329,11 +329,16 @@ pub async fn contract(db: &Db) {
 }
 
 async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant): (&str, &str, &str), at: i64) {
-    let arrival =
-        |quiet_until| studies::Arrival { study_uid: uid.to_owned(), identity: "who".to_owned(), now: at, quiet_until };
+    let arrival = |quiet_until| studies::Arrival {
+        study_uid: uid.to_owned(),
+        identity: "who".to_owned(),
+        urgency: Urgency::Routine,
+        now: at,
+        quiet_until,
+    };
     studies::arrived(tx, &[arrival(at)]).await.unwrap();
     if state != StudyState::Receiving {
-        assert!(studies::close_due(tx, at).await.unwrap().iter().any(|(closed, _)| closed == uid));
+        assert!(studies::close_due(tx, at).await.unwrap().iter().any(|closed| closed.study_uid == uid));
     } else {
         studies::arrived(tx, &[arrival(i64::MAX)]).await.unwrap();
     }
@@ -364,7 +369,14 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
     };
     assert_eq!(instances::insert(tx, &[&row]).await.unwrap(), 1);
     if job != "none" {
-        let new = NewJob { kind: JobKind::Predict, subject: uid, study_uid: uid, revision: 1, priority: 1_000 };
+        let new = NewJob {
+            kind: JobKind::Predict,
+            subject: uid,
+            study_uid: uid,
+            revision: 1,
+            urgency: Urgency::Stat,
+            since: 0,
+        };
         assert!(jobs::enqueue(tx, &new, at).await.unwrap());
         if job != "queued" {
             let claimed = jobs::claim(tx, "w", at, i64::MAX / 4).await.unwrap().unwrap();

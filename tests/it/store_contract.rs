@@ -20,6 +20,7 @@ async fn contract(db: &Db) {
     events_are_told_by_kind(db).await;
     writers_stand_in_line(db).await;
     eight_workers_never_share_a_job(db).await;
+    urgent_work_passes_and_nothing_starves(db).await;
     a_lost_lease_is_fenced(db).await;
     a_report_waits_for_a_film_that_is_tried_again(db).await;
     a_delivery_is_scheduled_once(db).await;
@@ -31,7 +32,18 @@ async fn contract(db: &Db) {
 
 /// One instance of a study arrived; the study falls quiet after half a second.
 fn arrival(study: &str, now: i64) -> studies::Arrival {
-    studies::Arrival { study_uid: study.to_owned(), identity: format!("who-{now}"), now, quiet_until: now + 500 }
+    studies::Arrival {
+        study_uid: study.to_owned(),
+        identity: format!("who-{now}"),
+        urgency: Urgency::Routine,
+        now,
+        quiet_until: now + 500,
+    }
+}
+
+async fn closed(tx: &mut Tx, now: i64) -> Vec<(String, i64)> {
+    let rows = studies::close_due(tx, now).await.unwrap();
+    rows.into_iter().map(|row| (row.study_uid, row.revision)).collect()
 }
 
 async fn study_opens_closes_and_reopens(db: &Db) {
@@ -44,9 +56,9 @@ async fn study_opens_closes_and_reopens(db: &Db) {
     assert_eq!(of("1.2.2").identity.as_deref(), Some("who-150"));
     assert_eq!(of("1.2.3").identity.as_deref(), Some("who-100"), "the first instance says whose study it is");
     assert_eq!((of("1.2.3").first_at, of("1.2.3").quiet_until), (100, 700));
-    assert_eq!(studies::close_due(&mut tx, 650).await.unwrap(), [("1.2.2".to_owned(), 1)]);
+    assert_eq!(closed(&mut tx, 650).await, [("1.2.2".to_owned(), 1)]);
     assert!(studies::close_due(&mut tx, 699).await.unwrap().is_empty());
-    assert_eq!(studies::close_due(&mut tx, 700).await.unwrap(), [("1.2.3".to_owned(), 1)]);
+    assert_eq!(closed(&mut tx, 700).await, [("1.2.3".to_owned(), 1)]);
     assert!(studies::close_due(&mut tx, 900).await.unwrap().is_empty(), "closed once");
     studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 800).await.unwrap();
     assert_eq!(studies::reopen(&mut tx, "1.2.3", 2_000).await.unwrap(), 2);
@@ -76,8 +88,9 @@ async fn writers_stand_in_line(db: &Db) {
     db.write().await.unwrap();
 }
 
-fn job<'a>(subject: &'a str, priority: i64) -> NewJob<'a> {
-    NewJob { kind: JobKind::Predict, subject, study_uid: "1.2.3", revision: 1, priority }
+fn job<'a>(subject: &'a str, urgency: i64) -> NewJob<'a> {
+    let urgency = Urgency::from_number(urgency);
+    NewJob { kind: JobKind::Predict, subject, study_uid: "1.2.3", revision: 1, urgency, since: 10 }
 }
 
 async fn events_are_told_by_kind(db: &Db) {
@@ -108,7 +121,7 @@ async fn eight_workers_never_share_a_job(db: &Db) {
                 let Some(job) = jobs::claim(&mut tx, &format!("w{w}"), 20, 60_000).await.unwrap() else { break };
                 assert!(jobs::finish(&mut tx, &job, 30).await.unwrap());
                 tx.commit().await.unwrap();
-                mine.push((job.priority, job.subject));
+                mine.push((job.urgency, job.subject));
             }
             mine
         });
@@ -122,6 +135,38 @@ async fn eight_workers_never_share_a_job(db: &Db) {
         }
     }
     assert_eq!(all.len(), 60);
+}
+
+async fn urgent_work_passes_and_nothing_starves(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    let minute = 60_000;
+    let of = |subject, urgency, since| NewJob { urgency, since, ..job(subject, 1) };
+    let waiting = [
+        of("u-low", Urgency::Low, 0),
+        of("u-low-late", Urgency::Low, 30 * minute),
+        of("u-routine", Urgency::Routine, 55 * minute),
+        of("u-stat", Urgency::Stat, 59 * minute),
+        of("u-stat-late", Urgency::Stat, 61 * minute),
+    ];
+    jobs::enqueue_all(&mut tx, &waiting, 61 * minute).await.unwrap();
+    // A second film says that the study is urgent: what waits for it moves up.
+    jobs::enqueue(&mut tx, &NewJob { study_uid: "8.8", ..of("u-raised", Urgency::Low, 58 * minute) }, 61 * minute)
+        .await
+        .unwrap();
+    assert_eq!(jobs::hasten(&mut tx, "8.8", Urgency::Stat).await.unwrap(), 1);
+    assert_eq!(jobs::hasten(&mut tx, "8.8", Urgency::Routine).await.unwrap(), 0, "never down");
+    let mut order = Vec::new();
+    while let Some(job) = jobs::claim(&mut tx, "w", 61 * minute, 60_000).await.unwrap() {
+        assert!(jobs::finish(&mut tx, &job, 61 * minute).await.unwrap());
+        order.push(job.subject);
+    }
+    assert_eq!(order, ["u-raised", "u-stat", "u-low", "u-stat-late", "u-routine", "u-low-late"]);
+    let study = |urgency| studies::Arrival { urgency, ..arrival("8.8", 100) };
+    for (comes, is) in [(Urgency::Low, Urgency::Low), (Urgency::Stat, Urgency::Stat), (Urgency::Routine, Urgency::Stat)]
+    {
+        let row = studies::arrived(&mut tx, &[study(comes)]).await.unwrap().remove(0);
+        assert_eq!(row.urgency(), is, "a study is as urgent as its most urgent film");
+    }
 }
 
 async fn a_lost_lease_is_fenced(db: &Db) {
@@ -138,8 +183,9 @@ async fn a_lost_lease_is_fenced(db: &Db) {
 
 async fn a_report_waits_for_a_film_that_is_tried_again(db: &Db) {
     let mut tx = db.write().await.unwrap();
-    let film = NewJob { kind: JobKind::Predict, subject: "7.7.1", study_uid: "7.7", revision: 1, priority: 1 };
-    let report = NewJob { kind: JobKind::Report, subject: "7.7", study_uid: "7.7", revision: 1, priority: 2 };
+    let of_study = NewJob { subject: "7.7", study_uid: "7.7", ..job("", 1) };
+    let film = NewJob { kind: JobKind::Predict, subject: "7.7.1", ..of_study };
+    let report = NewJob { kind: JobKind::Report, ..of_study };
     jobs::enqueue_all(&mut tx, &[film, report], 100).await.unwrap();
     let report = jobs::claim(&mut tx, "a", 100, 1_000).await.unwrap().unwrap();
     let film = jobs::claim(&mut tx, "b", 100, 1_000).await.unwrap().unwrap();

@@ -3,6 +3,7 @@
 use super::HeaderError;
 use crate::instance::InstanceHeader;
 use crate::phi::Phi;
+use crate::priority::Urgency;
 use crate::text::CharsetDoubt;
 use crate::uid::Uid;
 use dicom_core::Tag;
@@ -67,10 +68,18 @@ pub(super) fn index(
         photometric: text(tags::PHOTOMETRIC_INTERPRETATION),
         has_pixels,
         series_number: text(tags::SERIES_NUMBER).and_then(|n| n.parse().ok()),
+        requested: requested(dataset),
         identity_digest: identity(dataset, &study),
         charset_doubt,
         study,
     })
+}
+
+/// The most urgent of what the requests of the film say.
+fn requested(dataset: &InMemDicomObject) -> Option<Urgency> {
+    let items = dataset.get(tags::REQUEST_ATTRIBUTES_SEQUENCE).and_then(|e| e.items()).unwrap_or_default();
+    let said = items.iter().chain([dataset]).filter_map(|item| text(item, tags::REQUESTED_PROCEDURE_PRIORITY));
+    said.filter_map(|word| Urgency::of_request(&word)).max()
 }
 
 /// All values, trimmed; none where all are empty.

@@ -72,7 +72,13 @@ async fn event(tx: &mut Tx, at: i64, sop: Option<&str>, kind: EventKind, detail:
 /// Instances of a study arrived; the study falls quiet after five seconds.
 pub fn arrival(study: &str, at: i64) -> studies::Arrival {
     let identity = "d1e5d1e5d1e5".to_owned();
-    studies::Arrival { study_uid: study.to_owned(), identity, now: at, quiet_until: at + 5_000 }
+    studies::Arrival {
+        study_uid: study.to_owned(),
+        identity,
+        urgency: Urgency::Routine,
+        now: at,
+        quiet_until: at + 5_000,
+    }
 }
 
 /// A study row with one film, in state receiving.
@@ -86,7 +92,7 @@ pub async fn received(node: &Node, study: &str, sop: &str, at: i64) {
 /// Enqueues a job and lets all its attempts fail.
 pub async fn dead_job(node: &Node, kind: JobKind, study: &str, subject: &str) {
     let mut tx = node.app.db.write().await.unwrap();
-    let job = NewJob { kind, subject, study_uid: study, revision: 1, priority: 10 };
+    let job = NewJob { kind, subject, study_uid: study, revision: 1, urgency: Urgency::Routine, since: START };
     assert!(jobs::enqueue(&mut tx, &job, START).await.unwrap());
     let mut now = START;
     loop {
@@ -120,7 +126,7 @@ async fn write_study(tx: &mut Tx) {
     score(tx).await;
     variant(tx, "variant-1", "99").await;
     let closed = studies::close_due(tx, START + 5_500).await.unwrap();
-    assert_eq!(closed, [(STUDY.to_owned(), 1)]);
+    assert_eq!(closed.iter().map(|row| (row.study_uid.as_str(), row.revision)).collect::<Vec<_>>(), [(STUDY, 1)]);
     event(tx, START + 5_500, None, EventKind::StudyClosed, json!({ "revision": 1 })).await;
     report(tx).await;
     studies::settle(tx, STUDY, 1, StudyState::Analyzed, None, START + 5_700).await.unwrap();
