@@ -27,3 +27,4 @@ pub mod retention;
 pub mod store;
 pub mod telemetry;
 pub mod verdict;
+pub mod withdrawal;

@@ -155,7 +155,7 @@ sections! {
     Notice { full, short }
     Tracking { finding, of_film, not_analyzed }
     Report { film_not_analyzed, film_failed, partial }
-    Selection { findings, of_film }
+    Selection { findings, of_film, withdrawn }
     Layer { findings, notice, overlays }
     Picture {
         subtitle, no_finding, no_finding_hint, heading_finding, heading_probability, heading_threshold, derivation,

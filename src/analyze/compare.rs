@@ -1,5 +1,6 @@
 //! The compare job: other bytes under a known SOP Instance UID. The same pixels of the same patient
-//! make a variant (another syntax, a coerced header); anything else is quarantined beside the first.
+//! make a variant (another syntax, a coerced header); anything else is quarantined beside the first. Of a variant
+//! whose header says something else of patient or study a person may decide that it takes the first one's place.
 
 use super::{MOST_BYTES, quarantine};
 use crate::app::App;
@@ -13,6 +14,7 @@ use crate::verdict::judge;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::header;
 use centinela_domain::instance::InstanceHeader;
+use centinela_domain::result::attributes_that_differ;
 use centinela_models::image::CxrImage;
 use serde_json::json;
 
@@ -33,10 +35,16 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
         let (a, b) = (app.blobs.get(&first.blob).await?, app.blobs.get(&variant.blob).await?);
         tokio::task::spawn_blocking(move || compare(&a, &b)).await?
     };
-    let (state, kind, reason) = match &found {
-        Found::Same => ("variant", EventKind::VariantAccepted, "the same pixels of the same patient and study"),
-        Found::Whole(_) => ("variant", EventKind::VariantAccepted, "whole, where the first was damaged: it took over"),
-        Found::Different(reason) => ("quarantined", EventKind::Quarantined, *reason),
+    let accepted = ("variant", EventKind::VariantAccepted);
+    let ((state, kind), reason) = match &found {
+        Found::Same(differ) if differ.is_empty() => {
+            (accepted, "the same pixels of the same patient and study".to_owned())
+        }
+        Found::Same(differ) => {
+            (accepted, format!("the same pixels of the same patient and study; other {}", differ.join(", ")))
+        }
+        Found::Whole(_) => (accepted, "whole, where the first was damaged: it took over".to_owned()),
+        Found::Different(reason) => (("quarantined", EventKind::Quarantined), (*reason).to_owned()),
     };
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
@@ -44,7 +52,7 @@ pub async fn run(app: &App, job: &JobRow) -> Result<()> {
     if let Found::Whole(header) = &found {
         take_over(&mut tx, app, &first, &variant, header, now).await?;
     }
-    variants::judge(&mut tx, &variant.id, state, reason).await?;
+    variants::judge(&mut tx, &variant.id, state, &reason).await?;
     let detail = json!({ "variant": variant.id, "calling": variant.calling, "reason": reason });
     events::append(&mut tx, now, Some(&first.study_uid), Some(&variant.sop_instance), kind, detail).await?;
     if jobs::finish(&mut tx, job, now).await? {
@@ -87,8 +95,8 @@ pub(super) async fn unchanged(
 
 /// What the comparison found.
 enum Found {
-    /// The same pixels of the same patient and study.
-    Same,
+    /// The same pixels of the same patient and study, with these attributes otherwise.
+    Same(Vec<String>),
     /// The first is damaged and the other is whole.
     Whole(Box<InstanceHeader>),
     /// What differs.
@@ -96,17 +104,17 @@ enum Found {
 }
 
 fn compare(first: &[u8], other: &[u8]) -> Found {
-    let (Ok((a, _)), Ok((b, _))) = (header::read_damaged(first), header::read_damaged(other)) else {
+    let (Ok((first_source, _)), Ok((source, _))) = (header::read_damaged(first), header::read_damaged(other)) else {
         return Found::Different("the header cannot be read");
     };
-    if a.header.identity_digest != b.header.identity_digest {
+    if first_source.header.identity_digest != source.header.identity_digest {
         return Found::Different("patient or study differ");
     }
     match (CxrImage::decode(first), CxrImage::decode(other)) {
         (Ok(a), Ok(b)) if (a.width, a.height) != (b.width, b.height) => Found::Different("rows or columns differ"),
         (Ok(a), Ok(b)) if a.pixels != b.pixels => Found::Different("pixels differ"),
-        (Ok(_), Ok(_)) => Found::Same,
-        (Err(error), Ok(_)) if error.reason().is_failure() => Found::Whole(Box::new(b.header)),
+        (Ok(_), Ok(_)) => Found::Same(attributes_that_differ(&first_source, &source)),
+        (Err(error), Ok(_)) if error.reason().is_failure() => Found::Whole(Box::new(source.header)),
         _ => Found::Different("the pixels cannot be compared"),
     }
 }

@@ -243,6 +243,8 @@ async fn keep(
         created_at: app.clock.now(),
         destination: None,
         derived_from: None,
+        withdrawn_at: None,
+        reason: None,
     })
 }
 

@@ -121,7 +121,7 @@ dto! {
         sop_instance: String,
         /// Study revision that it reports.
         revision: i64,
-        /// sr, gsps, sc, kos or seg.
+        /// sr, gsps, sc, kos or seg; note for a key object selection that takes results back.
         kind: String,
         /// SOP Class UID.
         sop_class: String,
@@ -145,6 +145,24 @@ dto! {
         destination: Option<String>,
         /// SOP Instance UID of the result that it says the same as, in a class that the destination takes.
         derived_from: Option<String>,
+        /// When it was taken back; null while it counts.
+        withdrawn_at: Option<Time>,
+        /// Of a note: why, as the operator said it.
+        reason: Option<String>,
+    }
+
+    /// What taking the results of a study back set in motion.
+    Withdrawal {
+        /// Study Instance UID.
+        study_uid: String,
+        /// How many results no longer count.
+        results: u64,
+        /// Deliveries that will not be made.
+        deliveries: u64,
+        /// SOP Instance UIDs of the notes, one for each set of results that a destination has.
+        notes: Vec<String>,
+        /// Who gets a note.
+        destinations: Vec<String>,
     }
 
     /// A result on its way to a destination.

@@ -4,7 +4,7 @@ use super::alerts::AlertList;
 use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
     DeliveryList, DeliverySummary, EventList, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage,
-    StudyRetry, VariantSummary,
+    StudyRetry, VariantSummary, Withdrawal,
 };
 use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
 use super::quarantine::QuarantineList;
@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::store::events::WORDS;
 use axum::handler::Handler;
 use axum::routing::{self, MethodRouter};
+use centinela_domain::result::Rejection;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -64,6 +65,15 @@ const STUDIES: &[Param] = &[
     LIMIT,
 ];
 
+const WITHDRAW: &[Param] = &[
+    Param {
+        key: "title",
+        kind: Kind::Word(&[Rejection::Quality.as_str(), Rejection::Safety.as_str(), Rejection::Worklist.as_str()]),
+        help: "Why, in the words of the standard: the title of the note (quality if absent).",
+    },
+    Param { key: "reason", kind: Kind::Text, help: "Why, in your words; it stands in the note. Must be given." },
+];
+
 const JOBS: &[Param] = &[state(JOB_STATES), STUDY, LIMIT];
 
 const DELIVERIES: &[Param] = &[
@@ -99,6 +109,10 @@ pub fn all() -> Vec<Route> {
             .problems(&[404]),
         Route::post("/api/v1/studies/{uid}/retry", "Run the dead jobs of a study again", studies::retry)
             .gives::<StudyRetry>()
+            .problems(&[404, 409]),
+        Route::post("/api/v1/studies/{uid}/withdraw", "Take the results of a study back", studies::withdraw)
+            .takes(WITHDRAW)
+            .gives::<Withdrawal>()
             .problems(&[404, 409]),
         Route::get("/api/v1/instances/{uid}", "Everything that is known of an instance", instances::show)
             .gives::<InstanceDetail>()

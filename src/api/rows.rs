@@ -66,6 +66,8 @@ impl ResultSummary {
             created_at: Time(row.created_at),
             destination: row.destination,
             derived_from: row.derived_from,
+            withdrawn_at: row.withdrawn_at.map(Time),
+            reason: row.reason,
         })
     }
 }

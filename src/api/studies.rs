@@ -3,7 +3,7 @@
 use super::auth::Caller;
 use super::dto::{
     DeliverySummary, JobSummary, PredictionSummary, ResultSummary, StudyDetail, StudyInstance, StudyPage, StudyRetry,
-    StudySummary, TimelineEvent,
+    StudySummary, TimelineEvent, Withdrawal,
 };
 use super::instances::{Verdict, unknowns};
 use super::problem::Problem;
@@ -17,11 +17,13 @@ use crate::store::jobs::JobKind;
 use crate::store::predictions::PredictionRow;
 use crate::store::studies::StudyRow;
 use crate::store::{deliveries, instances, jobs, predictions, results, studies};
+use crate::withdrawal::{self, Refused};
 use anyhow::Result;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use axum::response::Json;
 use centinela_domain::job::JobState;
+use centinela_domain::result::Rejection;
 use centinela_domain::study::StudyState;
 use serde_json::json;
 use std::sync::Arc;
@@ -126,4 +128,38 @@ pub async fn retry(
     app.work.ring();
     tracing::info!(study.uid = uid, jobs = revived, by, "retry requested");
     Ok((StatusCode::ACCEPTED, Json(StudyRetry { study_uid: uid, jobs: revived, films })))
+}
+
+/// The longest reason for taking results back, in characters.
+const LONGEST_REASON: usize = 400;
+
+/// `POST /api/v1/studies/{uid}/withdraw`
+pub async fn withdraw(
+    State(app): State<Arc<App>>,
+    Extension(Caller(by)): Extension<Caller>,
+    Extension(given): Extension<Given>,
+    Path(uid): Path<String>,
+) -> Result<(StatusCode, Json<Withdrawal>), Problem> {
+    let title = given.text("title").and_then(Rejection::parse).unwrap_or(Rejection::Quality);
+    let reason = given.text("reason").unwrap_or_default().trim();
+    let plain = reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control);
+    if reason.is_empty() || !plain {
+        let detail = format!("Give a reason, in one line of at most {LONGEST_REASON} characters.");
+        return Err(Problem::parameter("reason", detail));
+    }
+    match withdrawal::withdraw(&app, &uid, title, reason, &by).await? {
+        Ok(done) => {
+            let withdrawal::Done { results, deliveries, notes, destinations } = done;
+            let answer = Withdrawal { study_uid: uid, results, deliveries, notes, destinations };
+            Ok((StatusCode::ACCEPTED, Json(answer)))
+        }
+        Err(Refused::Unknown) => Err(Problem::not_found(UNKNOWN)),
+        Err(Refused::Open(state)) => {
+            Err(Problem::conflict(format!("The study is {state}; withdraw when its report is built.")))
+        }
+        Err(Refused::Nothing) => Err(Problem::conflict("This study has no result that counts.")),
+        Err(Refused::Changed) => {
+            Err(Problem::conflict("A delivery of this study was just made; look at it and try again."))
+        }
+    }
 }

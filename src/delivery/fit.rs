@@ -112,6 +112,8 @@ async fn keep(app: &App, peer: &Peer, original: &ResultRow, object: ResultObject
         created_at: app.clock.now(),
         destination: Some(peer.name.clone()),
         derived_from: Some(original.sop_instance.clone()),
+        withdrawn_at: None,
+        reason: None,
         ..original.clone()
     };
     app.blobs.put(&row.blob, object.bytes).await?;

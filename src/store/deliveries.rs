@@ -158,6 +158,31 @@ pub async fn withdraw(tx: &mut Tx, destination: &str, kind: &str) -> Result<Vec<
         .bind(destination).bind(kind).fetch_all(c).await?))
 }
 
+/// Of the standing results of a study: what a destination has, or may have, as destination and result.
+///
+/// # Errors
+/// If the database fails.
+pub async fn reached(tx: &mut Tx, study_uid: &str) -> Result<Vec<(String, String)>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "select d.destination, d.result from delivery d join result r on r.sop_instance = d.result \
+         where d.study_uid = $1 and r.withdrawn_at is null and r.kind <> 'note' \
+         and (d.state in ('accepted', 'committed', 'sending') or d.attempts > 0) \
+         order by d.destination, d.result")
+        .bind(study_uid).fetch_all(c).await?))
+}
+
+/// Takes back what waits of the standing results of a study, for whatever destination.
+///
+/// # Errors
+/// If the database fails.
+pub async fn withdraw_study(tx: &mut Tx, study_uid: &str) -> Result<Vec<Withdrawn>> {
+    Ok(on!(tx, c => sqlx::query_as(
+        "delete from delivery where study_uid = $1 and state in ('scheduled', 'refused', 'parked') \
+         and result in (select sop_instance from result where withdrawn_at is null and kind <> 'note') \
+         returning result, study_uid")
+        .bind(study_uid).fetch_all(c).await?))
+}
+
 /// At start of the only process of a database: whatever is marked sending was interrupted.
 ///
 /// # Errors

@@ -51,6 +51,8 @@ pub enum EventKind {
     ResultDowngraded,
     /// The destination does not take this kind after all: nothing is sent.
     DeliveryWithdrawn,
+    /// Somebody took the results of a study back.
+    ResultsWithdrawn,
     /// A destination was asked what it takes, and gets other kinds from now on.
     PeerProbed,
     /// A destination could not be asked what it takes.
@@ -90,7 +92,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 39] = [
+pub const ALL: [EventKind; 40] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -112,6 +114,7 @@ pub const ALL: [EventKind; 39] = [
     EventKind::DeliveryRefused,
     EventKind::ResultDowngraded,
     EventKind::DeliveryWithdrawn,
+    EventKind::ResultsWithdrawn,
     EventKind::PeerProbed,
     EventKind::ProbeFailed,
     EventKind::RetryRequested,
@@ -169,6 +172,7 @@ impl EventKind {
             Self::DeliveryRefused => "delivery_refused",
             Self::ResultDowngraded => "result_downgraded",
             Self::DeliveryWithdrawn => "delivery_withdrawn",
+            Self::ResultsWithdrawn => "results_withdrawn",
             Self::PeerProbed => "peer_probed",
             Self::ProbeFailed => "probe_failed",
             Self::RetryRequested => "retry_requested",

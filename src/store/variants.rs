@@ -115,14 +115,16 @@ pub async fn quarantine(tx: &mut Tx, limit: i64) -> Result<Vec<QuarantineRow>> {
         .bind(limit).fetch_all(c).await?))
 }
 
-/// Records what a person decided about one in quarantine; false if it is not there any more.
+/// Records what a person decided about one in quarantine, or about a variant that they want in the first one's
+/// place; false if that was decided already, or it is not there any more.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn resolve(tx: &mut Tx, id: &str, resolution: &str, now: UnixMs) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
         "update variant set resolution = $2, resolved_at = $3 \
-         where id = $1 and state = 'quarantined' and resolution is null")
+         where id = $1 and resolution is null and deleted_at is null \
+         and (state = 'quarantined' or (state = 'variant' and $2 = 'take_second'))")
         .bind(id).bind(resolution).bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)
 }

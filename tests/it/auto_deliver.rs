@@ -185,6 +185,8 @@ fn result(sop: &str, kind: &str, revision: i64, derived_from: Option<&str>) -> R
         position: 0,
         created_at: 1,
         destination: derived_from.map(|_| text("old")),
+        withdrawn_at: None,
+        reason: None,
         derived_from: derived_from.map(text),
     }
 }

@@ -37,3 +37,4 @@ mod store_contract;
 mod tidy;
 mod tls;
 mod urgency;
+mod withdrawal;

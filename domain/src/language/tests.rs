@@ -118,7 +118,7 @@ fn series_and_findings_have_their_words() {
             let text = &texts.series[kind.as_str()];
             assert!(text.contains("erif"), "{text}: it has to say that nobody verified it");
         }
-        assert_eq!(texts.series.len(), ResultKind::ALL.len() + 2);
+        assert_eq!(texts.series.len(), ResultKind::ALL.len() + 3);
         let labels: Vec<&str> = Vocabulary::embedded().rows().map(|row| row.label.as_str()).collect();
         assert_eq!(texts.finding.keys().collect::<Vec<_>>(), labels);
     }

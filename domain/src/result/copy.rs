@@ -165,6 +165,26 @@ impl<'a> Copier<'a> {
     }
 }
 
+/// Keywords of the patient and study attributes that results of the one film would carry otherwise than those
+/// of the other.
+#[must_use]
+pub fn attributes_that_differ(one: &SourceImage, other: &SourceImage) -> Vec<String> {
+    let of = |image| {
+        let mut copied = Dataset::new();
+        Copier::new(image).patient_and_study(&mut copied);
+        copied.into_inner()
+    };
+    let (one, other) = (of(one), of(other));
+    let tags: BTreeSet<Tag> = one.iter().chain(other.iter()).map(Header::tag).collect();
+    // Written empty and not written say the same.
+    let value = |ds: &InMemDicomObject, tag| ds.get(tag).filter(|e| !e.is_empty()).cloned();
+    tags.into_iter().filter(|tag| value(&one, *tag) != value(&other, *tag)).map(keyword).collect()
+}
+
+fn keyword(tag: Tag) -> String {
+    StandardDataDictionary.by_tag(tag).map_or_else(|| tag.to_string(), |entry| entry.alias.to_owned())
+}
+
 /// A value that is not valid for its VR.
 #[derive(Debug)]
 pub(super) struct Invalid;

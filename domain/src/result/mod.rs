@@ -14,6 +14,7 @@ mod modules;
 mod notice;
 mod overlay;
 mod palette;
+mod rejection;
 mod rle;
 mod sc;
 mod seg;
@@ -31,7 +32,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 pub use crate::language::{Language, UnknownLanguage};
+pub use copy::attributes_that_differ;
 pub use downgrade::{DowngradeError, SrClass, downgrade};
+pub use rejection::{Rejection, reject};
 pub use rle::{DecompressError, RLE_LOSSLESS, uncompressed};
 
 /// Who we are, as result objects say it (General Equipment, TID 1004).

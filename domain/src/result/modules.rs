@@ -26,6 +26,8 @@ pub(super) enum Form {
     NotAnalyzed,
     /// The capture with a heat map.
     HeatMap,
+    /// The key object selection that takes results back.
+    Rejection,
 }
 
 /// The identity of one object: everything that distinguishes it from the study's others.
@@ -61,6 +63,7 @@ impl Identity {
             Form::Plain => (kind.as_str(), digit),
             Form::NotAnalyzed => ("not-analyzed", digit),
             Form::HeatMap => ("sc-heat-map", 6),
+            Form::Rejection => ("rejection", 7),
         };
         let key = |what: &str, film: &str| {
             Uid::derive(&[

@@ -31,6 +31,7 @@ impl Language {
             Form::Plain => kind.as_str(),
             Form::NotAnalyzed => "not_analyzed",
             Form::HeatMap => "heat_map",
+            Form::Rejection => "rejection",
         };
         // A test holds that every kind has its text; the notice is never wrong.
         self.texts().series.get(word).map_or_else(|| self.short_notice(), String::as_str)
@@ -86,6 +87,11 @@ impl Language {
     /// What a key object selection says of the films, without the notice.
     pub(super) fn key_findings(self, list: &str) -> String {
         fill(&self.texts().selection.findings, &[("list", list)])
+    }
+
+    /// What a note says that takes results back.
+    pub(super) fn withdrawn(self, reason: &str) -> String {
+        fill(&self.texts().selection.withdrawn, &[("reason", reason)])
     }
 
     /// The same of one film among several. `number` is its place in the study, from 1.

@@ -7,6 +7,7 @@ mod common_modules;
 mod downgrade;
 mod gsps;
 mod kos;
+mod rejection;
 mod sc;
 mod seg;
 mod sr;

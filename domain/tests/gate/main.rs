@@ -50,6 +50,7 @@ fn film() -> InstanceHeader {
         photometric: Some("MONOCHROME2".into()),
         has_pixels: true,
         series_number: Some(1),
+        requested: None,
         identity_digest: String::new(),
         charset_doubt: None,
     }

@@ -212,6 +212,8 @@ async fn report(tx: &mut Tx) {
         created_at: START + 5_650,
         destination: None,
         derived_from: None,
+        withdrawn_at: None,
+        reason: None,
     };
     results::insert(tx, &row).await.unwrap();
     for destination in ["pacs", "archive"] {
