@@ -249,6 +249,7 @@ impl Report {
 pub struct Delivery {
     pub connect_timeout: u64,
     pub response_timeout: u64,
+    pub echo_every: u64,
     pub probe_every: u64,
 }
 

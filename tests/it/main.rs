@@ -24,6 +24,7 @@ mod kill;
 mod kill_receive;
 mod orthanc;
 mod outage;
+mod outbox;
 mod pairwise;
 mod phantoms;
 mod poisoned;
