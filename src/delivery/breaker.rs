@@ -1,20 +1,23 @@
 //! Whether a destination can be had, as a row: down when no association comes about, or when several in a row
 //! answer nothing; asked again every `[delivery] echo_every`; back at its first answer.
 //!
-//! While it is down nothing is tried and nothing is counted as an attempt. At C-ECHO's success, or where the peer
-//! has no C-ECHO at all, one object goes first: only its answer shows that the destination stores.
+//! While it is down nothing is tried and nothing is counted as an attempt. At C-ECHO's success, or where there is no
+//! C-ECHO (a peer that refuses it, a DICOMweb store, a folder), one object goes first: only its answer shows that
+//! the destination stores.
 
-use super::line::Line;
+use super::line::RELEASE;
+use super::{remote, requestor_options};
 use crate::app::App;
-use crate::config::Peer;
+use crate::config::{Peer, Way};
 use crate::probing::Cause;
 use crate::store::destinations::{self, Failure};
 use crate::store::events::{self, EventKind};
 use crate::store::{Tx, deliveries};
 use anyhow::Result;
 use centinela_domain::delivery::SILENT_ATTEMPTS;
-use centinela_scp::{ProposedContext, RequestError};
+use centinela_scp::{ProposedContext, RequestError, Requestor};
 use serde_json::json;
+use tokio::time::timeout;
 
 /// Why there was no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,12 +28,19 @@ pub struct Trouble {
     pub error: String,
     /// Whether a connection came about.
     pub connected: bool,
+    /// Not to be called again before.
+    pub patience_ms: i64,
 }
 
 impl Trouble {
+    /// Trouble of a destination that asks for no patience.
+    pub const fn new(cause: &'static str, error: String, connected: bool) -> Self {
+        Self { cause, error, connected, patience_ms: 0 }
+    }
+
     /// No association came about.
     pub fn away(error: &RequestError) -> Self {
-        Self { cause: Cause::of(error).code(), error: error.to_string(), connected: false }
+        Self::new(Cause::of(error).code(), error.to_string(), false)
     }
 
     /// An association ended before the answer.
@@ -47,7 +57,8 @@ pub async fn unanswered(tx: &mut Tx, app: &App, peer: &Peer, trouble: &Trouble) 
     let now = app.clock.now();
     let every_ms = i64::try_from(app.config.settings.delivery.echo_every)?.saturating_mul(1_000);
     let limit = if trouble.connected { SILENT_ATTEMPTS } else { 1 };
-    let failure = Failure { cause: trouble.cause, error: &trouble.error, limit, every_ms };
+    let (cause, error, patience_ms) = (trouble.cause, trouble.error.as_str(), trouble.patience_ms);
+    let failure = Failure { cause, error, limit, every_ms, patience_ms };
     if destinations::failed(tx, &peer.name, &failure, now).await? {
         let detail = json!({ "destination": peer.name, "cause": trouble.cause, "error": trouble.error });
         events::append(tx, now, None, None, EventKind::DestinationDown, detail).await?;
@@ -72,15 +83,19 @@ pub async fn answered(tx: &mut Tx, app: &App, peer: &Peer) -> Result<()> {
     Ok(())
 }
 
-/// Asks a destination that is down whether it can be had again; notes it if it cannot.
+/// Asks a destination that is down whether an object can be tried; notes it if not.
 ///
 /// # Errors
 /// If rows cannot be written.
 pub async fn ask(app: &App, peer: &Peer) -> Result<bool> {
-    match Line::open(app, peer, vec![ProposedContext::verification()]).await? {
-        Ok(mut line) => {
-            let echo = line.requestor.echo().await;
-            line.release().await;
+    if peer.way() != Way::Dicom {
+        return Ok(true);
+    }
+    let contexts = [ProposedContext::verification()];
+    match Requestor::open(&remote(peer)?, &requestor_options(&app.config), &contexts).await {
+        Ok(mut requestor) => {
+            let echo = requestor.echo().await;
+            let _ = timeout(RELEASE, requestor.release()).await;
             match echo {
                 // Whatever it answered: an association came about, and an object will tell the rest.
                 Ok(_) => Ok(true),

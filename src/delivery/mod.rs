@@ -5,6 +5,7 @@ pub mod encode;
 mod fit;
 pub mod folder;
 mod line;
+mod pass;
 mod probe;
 mod record;
 mod send;
@@ -21,6 +22,7 @@ use centinela_scp::ProposedContext;
 use line::Line;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries that are claimed at once.
@@ -62,6 +64,8 @@ struct Sender {
     line: Option<Line>,
     /// What was needed so far, so that an association is rarely too narrow.
     contexts: Vec<ProposedContext>,
+    /// Held by the one thread that writes into its folder: a share that hangs holds it for ever.
+    writer: Arc<Semaphore>,
 }
 
 /// Whether a step found anything to do.
@@ -73,7 +77,16 @@ enum Step {
 
 impl Sender {
     fn new(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Self {
-        Self { app, peer: Arc::new(peer), stop, watch: probe::Watch::default(), line: None, contexts: Vec::new() }
+        let writer = Arc::new(Semaphore::new(1));
+        Self {
+            app,
+            peer: Arc::new(peer),
+            stop,
+            watch: probe::Watch::default(),
+            line: None,
+            contexts: Vec::new(),
+            writer,
+        }
     }
 
     async fn serve(mut self) -> Result<()> {

@@ -17,8 +17,8 @@ use serde_json::json;
 pub enum Answer {
     /// The destination answered.
     Status(DimseStatus),
-    /// It takes no such object: there is no presentation context for it.
-    NoContext(String),
+    /// It takes no such object; why, as one word and in words.
+    Refused(&'static str, String),
     /// There was no answer.
     Nothing(Trouble),
     /// The object could not even be read here; it is tried again like any other.
@@ -31,8 +31,8 @@ impl Answer {
         Outcome::classify(match self {
             Self::Status(status) => Attempt::Answered(*status),
             // It is asked anew what it takes, and what it does not take is withdrawn then.
-            Self::NoContext(_) if peer.deliver == Deliver::Auto => Attempt::Unreachable,
-            Self::NoContext(_) => Attempt::NoPresentationContext,
+            Self::Refused(..) if peer.deliver == Deliver::Auto => Attempt::Unreachable,
+            Self::Refused(..) => Attempt::NoPresentationContext,
             Self::Nothing(_) | Self::Unreadable(_) => Attempt::Unreachable,
         })
     }
@@ -48,7 +48,7 @@ impl Answer {
         match self {
             Self::Status(status) if status.0 == 0 => None,
             Self::Status(status) => Some(format!("{} answered {status}", peer.name)),
-            Self::NoContext(error) | Self::Unreadable(error) => Some(error.clone()),
+            Self::Refused(_, error) | Self::Unreadable(error) => Some(error.clone()),
             Self::Nothing(trouble) => Some(trouble.error.clone()),
         }
     }
@@ -57,15 +57,10 @@ impl Answer {
     fn cause(&self) -> &'static str {
         match self {
             Self::Status(_) => "status",
-            Self::NoContext(_) => "no_context",
+            Self::Refused(cause, _) => cause,
             Self::Nothing(trouble) => trouble.cause,
             Self::Unreadable(_) => "unreadable",
         }
-    }
-
-    /// Whether no connection came about: then it was no fault of this object.
-    const fn is_away(&self) -> bool {
-        matches!(self, Self::Nothing(Trouble { connected: false, .. }))
     }
 }
 
@@ -88,7 +83,11 @@ pub async fn record(
         Outcome::Refused => (DeliveryState::Refused, EventKind::DeliveryRefused),
     };
     // As long as it is away, the destination is asked, not the object tried.
-    let next_at = if answer.is_away() { now } else { next_attempt(now, attempt, rand::random()) };
+    let next_at = match answer {
+        Answer::Nothing(Trouble { connected: false, .. }) => now,
+        Answer::Nothing(trouble) => next_attempt(now, attempt, rand::random()).max(now + trouble.patience_ms),
+        _ => next_attempt(now, attempt, rand::random()),
+    };
     let (error, kind) = (answer.error(peer), result.map(|result| &result.kind));
     let error = error.as_deref();
     // A destination that is away for days must not fill the feed: 1st, 2nd, 4th, 8th ... attempt.
@@ -107,7 +106,7 @@ pub async fn record(
     let mut tx = app.db.write().await?;
     deliveries::record(&mut tx, &delivery.id, &AttemptRecord { state, next_at, status, error, cause }, now).await?;
     match answer {
-        Answer::Status(_) | Answer::NoContext(_) => breaker::answered(&mut tx, app, peer).await?,
+        Answer::Status(_) | Answer::Refused(..) => breaker::answered(&mut tx, app, peer).await?,
         Answer::Nothing(trouble) => breaker::unanswered(&mut tx, app, peer, trouble).await?,
         Answer::Unreadable(_) => {}
     }

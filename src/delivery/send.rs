@@ -1,16 +1,13 @@
-//! A batch over one association: fit, send, record.
+//! A batch over one line: fit, send, record.
 
 use super::breaker::Trouble;
 use super::line::Line;
 use super::record::{Answer, give_back, record};
-use super::{Sender, encode, fit};
-use crate::app::App;
-use crate::config::Peer;
+use super::{Sender, fit};
 use crate::failpoint;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::results::{self, ResultRow};
 use anyhow::Result;
-use centinela_domain::uid::Uid;
 use centinela_scp::{ProposedContext, RequestError};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -44,7 +41,7 @@ impl Sender {
             failpoint::hit("delivery.recorded");
             match &answer {
                 Answer::Nothing(_) => break,
-                Answer::NoContext(_) => {
+                Answer::Refused(..) => {
                     refused = true;
                     nothing_accepted = self.line.is_none().then_some(answer);
                 }
@@ -96,17 +93,19 @@ impl Sender {
             let line = match self.line(contexts).await? {
                 Ok(line) => line,
                 Err(error @ RequestError::NoPresentationContext { .. }) => {
-                    return Ok((Answer::NoContext(error.to_string()), result));
+                    return Ok((Answer::Refused("no_context", error.to_string()), result));
                 }
                 Err(error) => return Ok((Answer::Nothing(Trouble::away(&error)), result)),
             };
             let rested = std::mem::take(&mut line.rested);
-            result = match fit::fit(&app, &peer, &line.requestor, delivery, result.clone()).await {
-                Ok(result) => result,
-                // Our own fault with this one object must not hold up the others.
-                Err(error) => return Ok((Answer::Unreadable(format!("{error:#}")), result)),
-            };
-            let answer = store(&app, &peer, line, &result).await;
+            if let Some(requestor) = line.association() {
+                result = match fit::fit(&app, &peer, requestor, delivery, result.clone()).await {
+                    Ok(result) => result,
+                    // Our own fault with this one object must not hold up the others.
+                    Err(error) => return Ok((Answer::Unreadable(format!("{error:#}")), result)),
+                };
+            }
+            let answer = line.carry(&app, &peer, &result).await;
             if matches!(answer, Answer::Nothing(_)) {
                 self.line = None;
                 // The peer closed what lay idle: that was no attempt.
@@ -128,35 +127,7 @@ impl Sender {
             }
             line.release().await;
         }
-        let opened = Line::open(&self.app, &self.peer, self.contexts.clone()).await?;
+        let opened = Line::open(&self.app, &self.peer, self.contexts.clone(), &self.writer).await?;
         Ok(opened.map(|line| self.line.insert(line)))
     }
-}
-
-async fn store(app: &App, peer: &Peer, line: &mut Line, result: &ResultRow) -> Answer {
-    let (class, instance, syntax, dataset) = match prepare(app, line, result).await {
-        Ok(Some(prepared)) => prepared,
-        Ok(None) => {
-            let error =
-                format!("{} does not accept SOP class {} in the needed transfer syntax", peer.name, result.sop_class);
-            return Answer::NoContext(error);
-        }
-        Err(error) => return Answer::Unreadable(format!("{error:#}")),
-    };
-    match line.requestor.store(&class, &instance, &syntax, &dataset).await {
-        Ok(status) => Answer::Status(status),
-        Err(error @ RequestError::NoPresentationContext { .. }) => Answer::NoContext(error.to_string()),
-        Err(error) => Answer::Nothing(Trouble::broken(&error)),
-    }
-}
-
-/// Class, instance, transfer syntax and data set as the peer takes them; `None` if it does not.
-async fn prepare(app: &App, line: &Line, result: &ResultRow) -> Result<Option<(Uid, Uid, Uid, Vec<u8>)>> {
-    let (class, instance) = (Uid::parse(&result.sop_class)?, Uid::parse(&result.sop_instance)?);
-    let bytes = app.blobs.get(&result.blob).await?;
-    let Some(syntax) = encode::possible(&bytes).into_iter().find(|ts| line.requestor.accepts(&class, ts)) else {
-        return Ok(None);
-    };
-    let dataset = encode::dataset(&bytes, &syntax)?;
-    Ok(Some((class, instance, syntax, dataset)))
 }

@@ -169,7 +169,7 @@ pub async fn release(tx: &mut Tx, destination: &str) -> Result<u64> {
 pub async fn bring_forward(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<u64> {
     Ok(on!(tx, c => sqlx::query(
         "update delivery set next_at = $2 where destination = $1 and state = 'scheduled' and next_at > $2 \
-         and last_status is null and cause not in ('no_context', 'unreadable')")
+         and last_status is null and cause not in ('no_context', 'refused', 'unreadable')")
         .bind(destination).bind(now).execute(c).await?.rows_affected()))
 }
 

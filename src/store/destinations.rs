@@ -73,6 +73,8 @@ pub struct Failure<'a> {
     pub limit: i64,
     /// The longest pause until it is asked again.
     pub every_ms: i64,
+    /// The shortest.
+    pub patience_ms: i64,
 }
 
 /// Notes an attempt without an answer; true if the destination is down from now on.
@@ -84,7 +86,7 @@ pub async fn failed(tx: &mut Tx, name: &str, failure: &Failure<'_>, now: UnixMs)
     let failures = row.failures + 1;
     let down = row.down_since.is_some() || failures >= failure.limit;
     let since = down.then(|| row.down_since.unwrap_or(now));
-    let probe_at = down.then(|| next_probe(now, failures, failure.every_ms));
+    let probe_at = down.then(|| next_probe(now, failures, failure.every_ms).max(now + failure.patience_ms));
     on!(tx, c => sqlx::query(
         "update destination set down_since = $2, probe_at = $3, failures = $4, cause = $5, last_error = $6 where name = $1")
         .bind(name).bind(since).bind(probe_at).bind(failures).bind(failure.cause).bind(failure.error)

@@ -37,3 +37,4 @@ mod skipped;
 mod store_contract;
 mod tidy;
 mod tls;
+mod ways;

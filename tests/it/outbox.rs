@@ -233,14 +233,14 @@ async fn order_within_a_study(db: &Db) {
 async fn an_outage_is_a_row(db: &Db) {
     let mut tx = db.write().await.unwrap();
     assert!(destinations::find(&mut tx, "box").await.unwrap().is_none());
-    let silent = Failure { cause: "silent", error: "no answer", limit: 3, every_ms: 30_000 };
+    let silent = Failure { cause: "silent", error: "no answer", limit: 3, every_ms: 30_000, patience_ms: 0 };
     assert!(!destinations::failed(&mut tx, "box", &silent, 10).await.unwrap());
     assert!(destinations::answered(&mut tx, "box", 11).await.unwrap().is_none());
     for at in [20, 21] {
         assert!(!destinations::failed(&mut tx, "box", &silent, at).await.unwrap());
     }
     assert!(destinations::failed(&mut tx, "box", &silent, 22).await.unwrap());
-    let away = Failure { cause: "refused", error: "nobody listens", limit: 1, every_ms: 30_000 };
+    let away = Failure { cause: "refused", error: "nobody listens", limit: 1, every_ms: 30_000, patience_ms: 0 };
     assert!(!destinations::failed(&mut tx, "box", &away, 5_000).await.unwrap(), "down since before");
     let row = destinations::find(&mut tx, "box").await.unwrap().unwrap();
     assert_eq!((row.down_since, row.probe_at, row.failures), (Some(22), Some(5_000 + 8_000), 4));
