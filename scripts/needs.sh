@@ -18,6 +18,7 @@ need() { # need PROGRAM PACKAGE...: the packages that bring a program
 need cc gcc libc6-dev        # SQLite and the linker
 need storescu dcmtk          # a DICOM peer, and dsrdump
 need Orthanc orthanc         # a real PACS; the tests start their own, on loopback, with its own folder
+[[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ]] || packages+=(orthanc-dicomweb) # a DICOMweb store
 need openssl openssl      # certificates of the TLS tests, and a TLS peer
 need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
@@ -34,7 +35,6 @@ if [[ ${1:-} == viewers ]]; then
     need chromium chromium   # the browser
     need npm npm             # brings OHIF
     need dcmp2pgm dcmtk
-    [[ -e /usr/share/orthanc/plugins/libOrthancDicomWeb.so ]] || packages+=(orthanc-dicomweb)
 fi
 python3 -c 'import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || packages+=(python3 python3-venv)
 

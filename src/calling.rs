@@ -23,14 +23,14 @@ pub fn requestor_options(config: &Config) -> RequestorOptions {
 /// Where a peer is called.
 ///
 /// # Errors
-/// If ae-titles.toml gives no host and port; of destinations that was checked.
+/// If ae-titles.toml gives no AE title, host and port; of destinations that was checked.
 pub fn remote(peer: &Peer) -> Result<Remote> {
-    let (Some(host), Some(port)) = (&peer.host, peer.port) else {
-        bail!("peer {:?} has no host and port in ae-titles.toml", peer.name);
+    let (Some(ae_title), Some(host), Some(port)) = (&peer.ae_title, &peer.host, peer.port) else {
+        bail!("peer {:?} has no ae_title, host and port in ae-titles.toml", peer.name);
     };
     let tls = peer.tls.as_ref().and_then(|tls| tls.connector.clone());
     if peer.tls.is_some() && tls.is_none() {
         bail!("peer {:?}: its certificates were not loaded", peer.name);
     }
-    Ok(Remote { ae_title: peer.ae_title.clone(), host: host.clone(), port, tls })
+    Ok(Remote { ae_title: ae_title.clone(), host: host.clone(), port, tls })
 }

@@ -46,7 +46,7 @@ impl Credentials {
     pub fn security(&self, config: &Config) -> Security {
         let bindings = config.peers.peers.iter().flat_map(|peer| {
             peer.certificates.iter().filter_map(|name| {
-                Some(Binding { ae_title: peer.ae_title.clone(), certificate: CertificateName::parse(name)? })
+                Some(Binding { ae_title: peer.ae_title.clone()?, certificate: CertificateName::parse(name)? })
             })
         });
         Security { bindings: Bindings(bindings.collect()), identities: self.identities.clone() }

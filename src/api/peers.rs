@@ -27,7 +27,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Result<Json<PeerList>, Problem
     let heard = heard::all(&mut tx).await?;
     let summary = |peer: &Peer| {
         let probe = probes.iter().find(|row| row.peer == peer.name);
-        let heard = heard.iter().find(|row| row.ae_title == peer.ae_title.as_str());
+        let heard = heard.iter().find(|row| peer.is_titled(&row.ae_title));
         summary(&app, peer, counts.remove(&peer.name).unwrap_or_default(), probe, heard)
     };
     let peers = app.config.peers.peers.iter().map(summary).collect::<Result<_>>()?;
@@ -44,9 +44,11 @@ fn summary(
     let kinds = probing::kinds(&app.config, peer, probe)?;
     Ok(PeerSummary {
         name: peer.name.clone(),
-        ae_title: peer.ae_title.to_string(),
+        ae_title: peer.ae_title.as_ref().map(ToString::to_string),
         host: peer.host.clone(),
         port: peer.port,
+        url: peer.url.as_ref().map(ToString::to_string),
+        folder: peer.folder.as_ref().map(|folder| folder.display().to_string()),
         sends: peer.sends,
         deliver: peer.deliver.to_string(),
         kinds: kinds.map(|kinds| kinds.iter().map(ToString::to_string).collect()),

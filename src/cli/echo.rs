@@ -32,7 +32,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if !status.is_stored() {
         bail!("{} answered C-ECHO with {status}", peer.name);
     }
-    println!("{} ({}) answered in {} ms", peer.name, peer.ae_title, begin.elapsed().as_millis());
+    println!("{} ({}) answered in {} ms", peer.name, peer.title(), begin.elapsed().as_millis());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -227,10 +227,7 @@ fn policy(app: &App, security: Security) -> Policy {
     let dicom = &app.config.settings.dicom;
     let callers = match dicom.callers {
         Callers::Any => CallerRule::Any,
-        Callers::Listed => {
-            let senders = app.config.peers.peers.iter().filter(|p| p.sends);
-            CallerRule::Listed(senders.map(Peer::caller).collect())
-        }
+        Callers::Listed => CallerRule::Listed(app.config.peers.peers.iter().filter_map(Peer::caller).collect()),
     };
     let limits = Limits {
         associations: dicom.associations,

@@ -74,7 +74,9 @@ async fn due(app: &App) -> Result<Vec<String>> {
 async fn take_up(app: &App) -> Result<()> {
     let mut tx = app.db.write().await?;
     for peer in app.config.peers.peers.iter().filter(|p| p.host.is_some() && p.port.is_some()) {
-        commitments::reachable_again(&mut tx, peer.ae_title.as_str(), app.clock.now()).await?;
+        if let Some(title) = &peer.ae_title {
+            commitments::reachable_again(&mut tx, title.as_str(), app.clock.now()).await?;
+        }
     }
     tx.commit().await
 }

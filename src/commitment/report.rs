@@ -67,7 +67,7 @@ async fn tell(app: &App, row: &CommitmentRow, report: &Report) -> Told {
     {
         answered = Some(status);
     }
-    let mut known = app.config.peers.peers.iter().filter(|peer| peer.ae_title.as_str() == row.calling);
+    let mut known = app.config.peers.peers.iter().filter(|peer| peer.is_titled(&row.calling));
     let peer = known.find(|peer| peer.host.is_some() && peer.port.is_some());
     let peer = match (answered, peer) {
         // Who refuses it here may want it where it waits for calls.

@@ -8,6 +8,7 @@ mod classes;
 mod overlay;
 pub mod peers;
 mod tls;
+mod way;
 
 use centinela_domain::code::Vocabulary;
 use centinela_domain::result::{Captures, Compression, Language, Negatives};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 pub use alerts::{Alerts, Webhook};
 pub use peers::{Peer, Peers};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
+pub use way::{OAuth, Secret, Way};
 
 /// The commented defaults: the file that `centinela config default` prints.
 pub const DEFAULT_SETTINGS: &str = include_str!("../../conf/centinela.toml");
@@ -249,6 +251,7 @@ impl Report {
 pub struct Delivery {
     pub connect_timeout: u64,
     pub response_timeout: u64,
+    pub echo_every: u64,
     pub probe_every: u64,
 }
 

@@ -2,6 +2,8 @@
 
 use super::classes::classes;
 use super::tls::PeerTls;
+use super::way::{self, OAuth, Secret, Way};
+use crate::outgoing::Address;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::deliver::Deliver;
 use centinela_domain::priority::Urgency;
@@ -11,7 +13,7 @@ use centinela_scp::{Caller, CertificateName, Network};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 /// The whole file.
@@ -41,12 +43,21 @@ pub struct NodeTitle {
 pub struct Peer {
     /// Our name for it.
     pub name: String,
-    /// Its AE title.
-    pub ae_title: AeTitle,
-    /// Host name or address; needed where results go there.
+    /// Its AE title; needed where it speaks DICOM.
+    pub ae_title: Option<AeTitle>,
+    /// Host name or address; needed where results go there by DICOM.
     pub host: Option<String>,
-    /// Its DICOM port; needed where results go there.
+    /// Its DICOM port; needed where results go there by DICOM.
     pub port: Option<u16>,
+    /// Results go to this DICOMweb store by STOW-RS: where `/studies` begins.
+    #[serde(default, deserialize_with = "way::optional_address")]
+    pub url: Option<Address>,
+    /// Results go into this folder.
+    pub folder: Option<PathBuf>,
+    /// The bearer token that the store wants.
+    pub token: Option<Secret>,
+    /// Where we get that token.
+    pub oauth: Option<OAuth>,
     /// Whether it may push studies to us.
     #[serde(default)]
     pub sends: bool,
@@ -99,15 +110,48 @@ impl Peer {
         !self.networks.is_empty() || self.classes.is_some() || self.per_minute.is_some() || self.associations.is_some()
     }
 
-    /// What the acceptor has to know of it.
+    /// What the acceptor has to know of it, if it may send.
     #[must_use]
-    pub fn caller(&self) -> Caller {
-        Caller {
-            ae_title: self.ae_title.clone(),
+    pub fn caller(&self) -> Option<Caller> {
+        let ae_title = self.ae_title.clone().filter(|_| self.sends)?;
+        Some(Caller {
+            ae_title,
             networks: self.networks.clone(),
             classes: self.classes.clone(),
             per_minute: self.per_minute,
             associations: self.associations,
+        })
+    }
+
+    /// How results reach it.
+    #[must_use]
+    pub fn way(&self) -> Way<'_> {
+        match (&self.url, &self.folder) {
+            (Some(url), _) => Way::Stow(url),
+            (None, Some(folder)) => Way::Folder(folder),
+            (None, None) => Way::Dicom,
+        }
+    }
+
+    /// Its AE title, for people.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        self.ae_title.as_ref().map_or("-", AeTitle::as_str)
+    }
+
+    /// Whether this is its AE title.
+    #[must_use]
+    pub fn is_titled(&self, title: &str) -> bool {
+        self.ae_title.as_ref().is_some_and(|own| own.as_str() == title)
+    }
+
+    /// Where results go, for people.
+    #[must_use]
+    pub fn place(&self) -> String {
+        match self.way() {
+            Way::Stow(url) => url.to_string(),
+            Way::Folder(folder) => folder.display().to_string(),
+            Way::Dicom => self.title().to_owned(),
         }
     }
 }
@@ -158,10 +202,7 @@ impl Peers {
                     peer.name
                 ));
             }
-            let receives = peer.deliver.is_any();
-            if receives && (peer.host.is_none() || peer.port.is_none()) {
-                problems.push(format!("{name}: peer {:?} has deliver, so it needs host and port", peer.name));
-            }
+            problems.extend(way::problems(peer).iter().map(|wrong| format!("{name}: peer {:?}: {wrong}", peer.name)));
         }
         for peer in &mut peers.peers {
             for wrong in peer.certificates.iter().filter(|text| CertificateName::parse(text).is_none()) {
@@ -223,7 +264,7 @@ impl Peers {
     /// The peer that calls under this AE title.
     #[must_use]
     pub fn calling(&self, ae_title: &AeTitle) -> Option<&Peer> {
-        self.peers.iter().find(|p| p.sends && p.ae_title == *ae_title)
+        self.peers.iter().find(|p| p.sends && p.ae_title.as_ref() == Some(ae_title))
     }
 
     /// The peer with this name.

@@ -126,6 +126,7 @@ fn callers_with_conditions_are_read() {
     let peers = "[node]\nae_title = \"CENTINELA\"\n[[peer]]\nname = \"a\"\nae_title = \"A\"\nsends = true\n\
         networks = [\"10.0.0.0/8\", \"fd00::/8\"]\nclasses = [\"cr\", \"1.2.3\"]\nper_minute = 60\nassociations = 2\n";
     let caller = load("", peers, &[]).unwrap().peers.peers[0].caller();
+    let caller = caller.unwrap();
     assert_eq!(caller.networks.len(), 2);
     assert_eq!(caller.classes.map(|classes| classes.len()), Some(2));
     assert_eq!((caller.per_minute, caller.associations), (Some(60), Some(2)));

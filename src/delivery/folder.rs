@@ -3,7 +3,6 @@
 //! The folder itself must be there: one that is missing is a share that is not mounted, and files
 //! written below its mount point would be lost to everybody.
 
-use centinela_domain::status::DimseStatus;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -17,18 +16,6 @@ pub enum Kept {
     Other,
     /// It could not be written now.
     Later(String),
-}
-
-impl Kept {
-    /// In the status codes of C-STORE, for the one table that says what follows.
-    #[must_use]
-    pub const fn status(&self) -> Option<DimseStatus> {
-        match self {
-            Self::Yes => Some(DimseStatus::SUCCESS),
-            Self::Other => Some(DimseStatus::CANNOT_UNDERSTAND),
-            Self::Later(_) => None,
-        }
-    }
 }
 
 /// Writes `FOLDER/study/instance.dcm`. Both are UIDs: digits and dots, so no path can hide in them.

@@ -1,8 +1,11 @@
-//! Delivery: one loop for each destination, so that a dead one never slows another.
+//! Delivery: one sender for each destination, so that a dead one never slows another.
 
+mod breaker;
 pub mod encode;
 mod fit;
 pub mod folder;
+mod line;
+mod pass;
 mod probe;
 mod record;
 mod send;
@@ -13,23 +16,32 @@ pub use crate::calling::{remote, requestor_options};
 use crate::config::Peer;
 use crate::failpoint;
 use crate::store::deliveries::{self, DeliveryRow};
+use crate::store::destinations;
 use anyhow::{Context as _, Result};
+use centinela_scp::ProposedContext;
+use line::Line;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// Deliveries that one association carries.
+/// Deliveries that are claimed at once.
 const BATCH: i64 = 8;
+/// Once the node stops, an object that is on its way gets so long; then it is sent again after the next start.
+const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves every destination until stopped.
 ///
 /// # Errors
 /// If a destination's loop ends on its own.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
+    let mut tx = app.db.write().await?;
+    destinations::ask_now(&mut tx, None, app.clock.now()).await?;
+    tx.commit().await?;
     let mut destinations = tokio::task::JoinSet::new();
     let peers: Vec<Peer> = app.config.peers.destinations().cloned().collect();
     for peer in peers {
-        destinations.spawn(serve(Arc::clone(&app), peer, stop.clone()));
+        destinations.spawn(Sender::new(Arc::clone(&app), peer, stop.clone()).serve());
     }
     destinations.spawn(async move {
         // Keeps the role alive in an installation without destinations.
@@ -42,53 +54,149 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     Ok(())
 }
 
-async fn serve(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Result<()> {
-    let mut watch = probe::Watch::default();
-    while !stop.is_cancelled() {
-        let batch = match watch.keep(&app, &peer, &stop).await {
-            Ok(true) => claim(&app, &peer).await,
-            // Nobody knows yet what it takes: what is scheduled for it waits.
-            Ok(false) => Ok(Vec::new()),
-            Err(error) => Err(error),
-        };
-        match batch {
-            Ok(batch) if batch.is_empty() => tokio::select! {
-                () = stop.cancelled() => {}
-                () = app.outbox.wait(Duration::from_millis(500)) => {}
-            },
-            Ok(batch) => {
-                failpoint::hit("delivery.claimed");
-                match send::batch(&app, &peer, batch).await {
-                    Ok(refused) => watch.doubtful |= refused,
-                    Err(error) => {
-                        tracing::error!(peer = peer.name, "deliveries could not be recorded: {error:#}");
-                        tokio::time::sleep(Duration::from_secs(1)).await;
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::error!(peer = peer.name, "no delivery could be claimed: {error:#}");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-        }
-    }
-    Ok(())
+/// Sends to one destination.
+#[derive(Debug)]
+struct Sender {
+    app: Arc<App>,
+    peer: Arc<Peer>,
+    stop: CancellationToken,
+    watch: probe::Watch,
+    line: Option<Line>,
+    /// What was needed so far, so that an association is rarely too narrow.
+    contexts: Vec<ProposedContext>,
+    /// Held by the one thread that writes into its folder: a share that hangs holds it for ever.
+    writer: Arc<Semaphore>,
 }
 
-async fn claim(app: &App, peer: &Peer) -> Result<Vec<DeliveryRow>> {
-    let settings = &app.config.settings.delivery;
-    // Long enough for the slowest peer that still answers in time.
-    let seconds = settings.connect_timeout + settings.response_timeout * (BATCH as u64 + 1) + 30;
-    let lease = i64::try_from(seconds * 1_000)?;
-    let due = {
-        let mut tx = app.db.read().await?;
-        deliveries::any_due(&mut tx, &peer.name, app.clock.now()).await?
-    };
-    if !due {
-        return Ok(Vec::new());
+/// Whether a step found anything to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Worked,
+    Idle,
+}
+
+impl Sender {
+    fn new(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Self {
+        let writer = Arc::new(Semaphore::new(1));
+        Self {
+            app,
+            peer: Arc::new(peer),
+            stop,
+            watch: probe::Watch::default(),
+            line: None,
+            contexts: Vec::new(),
+            writer,
+        }
     }
-    let mut tx = app.db.write().await?;
-    let batch = deliveries::claim(&mut tx, &peer.name, app.clock.now(), lease, BATCH).await?;
-    tx.commit().await?;
-    Ok(batch)
+
+    async fn serve(mut self) -> Result<()> {
+        let stop = self.stop.clone();
+        while !stop.is_cancelled() {
+            let overdue = async {
+                stop.cancelled().await;
+                tokio::time::sleep(DRAIN).await;
+            };
+            let step = tokio::select! {
+                step = self.step() => step,
+                () = overdue => {
+                    tracing::warn!(peer = self.peer.name, "what was on its way is sent again after the next start");
+                    self.line = None;
+                    self.release().await.map(|()| Step::Idle)
+                }
+            };
+            let pause = match step {
+                Ok(Step::Worked) => continue,
+                Ok(Step::Idle) => Duration::from_millis(500),
+                Err(error) => {
+                    tracing::error!(peer = self.peer.name, "deliveries could not be read or recorded: {error:#}");
+                    if let Err(error) = self.release().await {
+                        tracing::error!(peer = self.peer.name, "nor given back: {error:#}");
+                    }
+                    Duration::from_secs(1)
+                }
+            };
+            if self.line.as_ref().is_some_and(Line::is_idle) {
+                self.hang_up().await;
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.app.outbox.wait(pause) => {}
+            }
+        }
+        self.hang_up().await;
+        Ok(())
+    }
+
+    async fn step(&mut self) -> Result<Step> {
+        let (app, peer) = (Arc::clone(&self.app), &self.peer);
+        let row = {
+            let mut tx = app.db.read().await?;
+            destinations::find(&mut tx, &peer.name).await?
+        };
+        if row.as_ref().is_some_and(destinations::DestinationRow::is_parked) {
+            return Ok(Step::Idle);
+        }
+        let down = row.filter(|row| row.down_since.is_some());
+        if let Some(row) = &down
+            && (row.probe_at.is_some_and(|at| app.clock.now() < at) || !breaker::ask(&app, peer).await?)
+        {
+            return Ok(Step::Idle);
+        }
+        // Until it is known what it takes, what is scheduled for it waits.
+        if !self.watch.keep(&app, peer, &self.stop).await? {
+            return Ok(Step::Idle);
+        }
+        let limit = if down.is_some() { 1 } else { BATCH };
+        let batch = self.claim(limit, down.is_some()).await?;
+        if batch.is_empty() {
+            if down.is_none() {
+                return Ok(Step::Idle);
+            }
+            let mut tx = app.db.write().await?;
+            breaker::answered(&mut tx, &app, peer).await?;
+            tx.commit().await?;
+            return Ok(Step::Worked);
+        }
+        failpoint::hit("delivery.claimed");
+        self.send(batch).await?;
+        Ok(Step::Worked)
+    }
+
+    /// Takes what can be sent; after an outage also what waits because of it.
+    async fn claim(&self, limit: i64, after_outage: bool) -> Result<Vec<DeliveryRow>> {
+        let (app, peer) = (&self.app, &self.peer);
+        let settings = &app.config.settings.delivery;
+        // Long enough for the slowest peer that still answers in time.
+        let seconds = settings.connect_timeout + settings.response_timeout * (BATCH as u64 + 1) + 30;
+        let lease = i64::try_from(seconds * 1_000)?;
+        let now = app.clock.now();
+        let ready = after_outage || {
+            let mut tx = app.db.read().await?;
+            deliveries::any_ready(&mut tx, &peer.name, now).await?
+        };
+        if !ready {
+            return Ok(Vec::new());
+        }
+        let mut tx = app.db.write().await?;
+        if after_outage {
+            deliveries::bring_forward(&mut tx, &peer.name, now).await?;
+        }
+        let batch = deliveries::claim(&mut tx, &peer.name, now, lease, limit).await?;
+        tx.commit().await?;
+        Ok(batch)
+    }
+
+    /// Gives back what was claimed and not recorded.
+    async fn release(&self) -> Result<()> {
+        let mut tx = self.app.db.write().await?;
+        deliveries::release(&mut tx, &self.peer.name).await?;
+        tx.commit().await
+    }
+
+    /// Ends the association, if there is one.
+    async fn hang_up(&mut self) {
+        if let Some(line) = self.line.take() {
+            line.release().await;
+        }
+    }
 }

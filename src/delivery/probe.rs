@@ -1,6 +1,7 @@
 //! `deliver = "auto"`: the destination's own loop asks it what it takes, before the first delivery, once in
 //! `[delivery] probe_every`, after its entry changed and when it refuses what it took before.
 
+use super::breaker::{self, Trouble};
 use super::{remote, requestor_options};
 use crate::app::App;
 use crate::config::Peer;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 /// When a destination is to be asked again.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// After a failure: not before.
+    /// After an answer that names nothing: not before.
     not_before: UnixMs,
     /// It refused what it took before.
     pub doubtful: bool,
@@ -51,16 +52,20 @@ impl Watch {
         let asked = probing::ask(&remote(peer)?, &requestor_options(&app.config)).await;
         let now = app.clock.now();
         let (ability, implementation);
-        let probe = match asked {
+        let (probe, trouble) = match asked {
             Ok((requestor, takes)) => {
                 (ability, implementation) = (takes, probing::implementation(requestor.answer()));
                 requestor.release().await;
-                Probe::Answered(&ability, implementation)
+                (Probe::Answered(&ability, implementation), None)
             }
-            Err(error) => Probe::Failed(Cause::of(&error).code(), error.to_string()),
+            Err(error) => (Probe::Failed(Cause::of(&error).code(), error.to_string()), Some(Trouble::away(&error))),
         };
         let mut tx = app.db.write().await?;
         let row = probing::record(&mut tx, &app.config, peer, probe, now).await?;
+        match &trouble {
+            None => breaker::answered(&mut tx, app, peer).await?,
+            Some(trouble) => breaker::unanswered(&mut tx, app, peer, trouble).await?,
+        }
         tx.commit().await?;
         if row.failures == 0 {
             tracing::info!(peer = peer.name, implementation = row.implementation, "asked what it takes");
@@ -70,8 +75,11 @@ impl Watch {
             if row.failures.count_ones() == 1 {
                 tracing::warn!(peer = peer.name, cause, error, "it could not be asked what it takes");
             }
-            self.not_before = next_attempt(now, row.failures, rand::random());
+            if trouble.is_none() {
+                self.not_before = next_attempt(now, row.failures, rand::random());
+            }
         }
-        Ok(probing::kinds(&app.config, peer, Some(&row))?.is_some())
+        // Where it could not be had, nothing is sent, whatever is known of it.
+        Ok(trouble.is_none() && probing::kinds(&app.config, peer, Some(&row))?.is_some())
     }
 }

@@ -1,91 +1,133 @@
-//! One batch over one association: open, fit, send.
+//! A batch over one line: fit, send, record.
 
-use super::record::{answered, give_back, spoiled};
-use super::{encode, fit, remote, requestor_options};
-use crate::app::App;
-use crate::config::Peer;
+use super::breaker::Trouble;
+use super::line::Line;
+use super::record::{Answer, give_back, record};
+use super::{Sender, fit};
 use crate::failpoint;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::results::{self, ResultRow};
 use anyhow::Result;
-use centinela_domain::status::DimseStatus;
-use centinela_domain::uid::Uid;
-use centinela_scp::{Remote, RequestError, Requestor};
+use centinela_scp::{ProposedContext, RequestError};
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
-/// Sends a batch in order. A broken association ends it: the rest goes back untouched. True if the destination
-/// refused a class.
-///
-/// # Errors
-/// If rows cannot be read or written.
-pub async fn batch(app: &App, peer: &Peer, batch: Vec<DeliveryRow>) -> Result<bool> {
-    let mut loaded = Vec::with_capacity(batch.len());
-    for delivery in batch {
-        let mut tx = app.db.read().await?;
-        match results::find(&mut tx, &delivery.result).await? {
-            Some(result) => loaded.push((delivery, result)),
-            None => spoiled(app, peer, &delivery, "the result has no row").await?,
-        }
-    }
-    let contexts = fit::contexts(loaded.iter().map(|(_, result)| result));
-    let remote = remote(peer)?;
-    let mut requestor = match Requestor::open(&remote, &requestor_options(&app.config), &contexts).await {
-        Ok(requestor) => requestor,
-        Err(error) => {
-            let refused = is_refusal(&error);
-            // The first one carries the attempt, the rest waits just as long.
-            let mut rest = loaded.into_iter();
-            if let Some((delivery, result)) = rest.next() {
-                let next_at = answered(app, peer, &delivery, &result, &Err(error)).await?;
-                give_back(app, rest, next_at).await?;
+impl Sender {
+    /// Sends a batch in order. Where there is no answer the rest goes back untouched; where an object is to be
+    /// tried again, those of its study that come after it.
+    ///
+    /// # Errors
+    /// If rows cannot be read or written.
+    pub(super) async fn send(&mut self, batch: Vec<DeliveryRow>) -> Result<()> {
+        let mut rest = self.load(batch).await?;
+        let contexts = fit::contexts(rest.iter().map(|(_, result)| result));
+        let mut held: HashSet<String> = HashSet::new();
+        let (mut refused, mut nothing_accepted) = (false, None);
+        while let Some((mut delivery, result)) = rest.pop_front() {
+            if self.stop.is_cancelled() {
+                rest.push_front((delivery, result));
+                break;
             }
-            return Ok(refused);
-        }
-    };
-    let mut refused = false;
-    let mut rest = loaded.into_iter();
-    while let Some((mut delivery, result)) = rest.next() {
-        let fitted = fit::fit(app, peer, &requestor, &mut delivery, result).await;
-        let sent = match fitted {
-            Ok(result) => store(app, &remote, &mut requestor, &result).await.map(|answer| (answer, result)),
-            Err(error) => Err(error),
-        };
-        let (answer, result) = match sent {
-            Ok(sent) => sent,
-            // Our own fault with this one object must not hold up the others.
-            Err(error) => {
-                spoiled(app, peer, &delivery, &format!("{error:#}")).await?;
+            if held.contains(&delivery.study_uid) {
+                give_back(&self.app, &[delivery]).await?;
                 continue;
             }
-        };
-        failpoint::hit("delivery.sent");
-        let broken = matches!(&answer, Err(error) if !is_refusal(error));
-        refused |= matches!(&answer, Err(error) if is_refusal(error));
-        let next_at = answered(app, peer, &delivery, &result, &answer).await?;
-        failpoint::hit("delivery.recorded");
-        if broken {
-            give_back(app, rest, next_at).await?;
-            return Ok(refused);
+            let (answer, result) = match &nothing_accepted {
+                None => self.send_one(&contexts, &mut delivery, result).await?,
+                Some(answer) => (Answer::clone(answer), result),
+            };
+            failpoint::hit("delivery.sent");
+            let settled = record(&self.app, &self.peer, &delivery, Some(&result), &answer).await?;
+            failpoint::hit("delivery.recorded");
+            match &answer {
+                Answer::Nothing(_) => break,
+                Answer::Refused(..) => {
+                    refused = true;
+                    nothing_accepted = self.line.is_none().then_some(answer);
+                }
+                Answer::Status(_) | Answer::Unreadable(_) => {}
+            }
+            if !settled {
+                held.insert(delivery.study_uid);
+            }
+        }
+        let rest: Vec<_> = rest.into_iter().map(|(delivery, _)| delivery).collect();
+        give_back(&self.app, &rest).await?;
+        self.watch.doubtful |= refused;
+        match &mut self.line {
+            // What it refused may be accepted in another association.
+            Some(_) if refused => self.hang_up().await,
+            Some(line) => line.rest(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// The results of a batch.
+    async fn load(&self, batch: Vec<DeliveryRow>) -> Result<VecDeque<(DeliveryRow, ResultRow)>> {
+        let mut loaded = VecDeque::with_capacity(batch.len());
+        for delivery in batch {
+            let mut tx = self.app.db.read().await?;
+            let result = results::find(&mut tx, &delivery.result).await?;
+            drop(tx);
+            match result {
+                Some(result) => loaded.push_back((delivery, result)),
+                None => {
+                    let answer = Answer::Unreadable("the result has no row".to_owned());
+                    record(&self.app, &self.peer, &delivery, None, &answer).await?;
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Sends one object in the form that the destination takes; gives that form, too.
+    async fn send_one(
+        &mut self,
+        contexts: &[ProposedContext],
+        delivery: &mut DeliveryRow,
+        mut result: ResultRow,
+    ) -> Result<(Answer, ResultRow)> {
+        let (app, peer) = (Arc::clone(&self.app), Arc::clone(&self.peer));
+        loop {
+            let line = match self.line(contexts).await? {
+                Ok(line) => line,
+                Err(error @ RequestError::NoPresentationContext { .. }) => {
+                    return Ok((Answer::Refused("no_context", error.to_string()), result));
+                }
+                Err(error) => return Ok((Answer::Nothing(Trouble::away(&error)), result)),
+            };
+            let rested = std::mem::take(&mut line.rested);
+            if let Some(requestor) = line.association() {
+                result = match fit::fit(&app, &peer, requestor, delivery, result.clone()).await {
+                    Ok(result) => result,
+                    // Our own fault with this one object must not hold up the others.
+                    Err(error) => return Ok((Answer::Unreadable(format!("{error:#}")), result)),
+                };
+            }
+            let answer = line.carry(&app, &peer, &result).await;
+            if matches!(answer, Answer::Nothing(_)) {
+                self.line = None;
+                // The peer closed what lay idle: that was no attempt.
+                if rested {
+                    continue;
+                }
+            }
+            return Ok((answer, result));
         }
     }
-    requestor.release().await;
-    Ok(refused)
-}
 
-const fn is_refusal(error: &RequestError) -> bool {
-    matches!(error, RequestError::NoPresentationContext { .. })
-}
-
-async fn store(
-    app: &App,
-    remote: &Remote,
-    requestor: &mut Requestor,
-    result: &ResultRow,
-) -> Result<Result<DimseStatus, RequestError>> {
-    let (class, instance) = (Uid::parse(&result.sop_class)?, Uid::parse(&result.sop_instance)?);
-    let bytes = app.blobs.get(&result.blob).await?;
-    let Some(syntax) = encode::possible(&bytes).into_iter().find(|ts| requestor.accepts(&class, ts)) else {
-        return Ok(Err(RequestError::NoPresentationContext { remote: remote.clone(), sop_class: class }));
-    };
-    let dataset = encode::dataset(&bytes, &syntax)?;
-    Ok(requestor.store(&class, &instance, &syntax, &dataset).await)
+    /// An association on which these contexts were proposed, with all that were needed before.
+    async fn line(&mut self, contexts: &[ProposedContext]) -> Result<Result<&mut Line, RequestError>> {
+        let new: Vec<_> = contexts.iter().filter(|context| !self.contexts.contains(context)).cloned().collect();
+        self.contexts.extend(new);
+        if let Some(line) = self.line.take() {
+            if line.covers(contexts) {
+                return Ok(Ok(self.line.insert(line)));
+            }
+            line.release().await;
+        }
+        let opened = Line::open(&self.app, &self.peer, self.contexts.clone(), &self.writer).await?;
+        Ok(opened.map(|line| self.line.insert(line)))
+    }
 }

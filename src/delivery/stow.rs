@@ -1,15 +1,22 @@
 //! STOW-RS: results go to a DICOMweb store, and a look by QIDO-RS proves that they are there
 //! (PS3.18 sections 10.5 and 10.6).
 //!
-//! The store's answer names each instance, so each delivery has its own fate, as with C-STORE.
+//! One object in each request, so that each delivery has its own fate, as with C-STORE. No address in an answer is
+//! ever called.
 
+use super::pass::Pass;
+use crate::config::Peer;
 use crate::outgoing::{Address, Outgoing, OutgoingError, Reply};
+use anyhow::{Context as _, Result};
 use bytes::Bytes;
+use centinela_domain::UnixMs;
 use centinela_domain::status::DimseStatus;
+use centinela_domain::uid::Uid;
 use http::{Request, header};
 use http_body_util::Full;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::time::Duration;
 use uuid::Uuid;
 
 const DICOM_JSON: &str = "application/dicom+json";
@@ -25,12 +32,14 @@ pub struct Object {
     pub part10: Bytes,
 }
 
-/// What became of one object.
+/// What became of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
     /// The store answered for this instance, in the status codes of C-STORE.
     Answered(DimseStatus),
-    /// The store is not to be had now; perhaps it says for how many seconds.
+    /// The store cannot be had.
+    Away(String),
+    /// There was no answer to this object, or one that asks for patience; perhaps it says for how many seconds.
     Later(String, Option<u64>),
     /// The store answered, but not as one that takes our requests: something must be configured.
     Misdirected(String),
@@ -38,59 +47,76 @@ pub enum Fate {
     Refused(String),
 }
 
-/// Sends objects of one study in one request. Where the store refuses the request as a whole, each
-/// object is sent once more by itself, so that one that it does not like does not hold up the others.
-pub async fn store(client: &Outgoing, base: &Address, token: Option<&str>, objects: &[Object]) -> Vec<Fate> {
-    let Some(first) = objects.first() else { return Vec::new() };
-    let together = send(client, base, token, &first.study, objects).await;
-    if let Some(fates) = together {
-        return fates;
-    }
-    let mut fates = Vec::with_capacity(objects.len());
-    for object in objects {
-        let alone = send(client, base, token, &object.study, std::slice::from_ref(object)).await;
-        let fate = alone.and_then(|fates| fates.into_iter().next());
-        fates.push(fate.unwrap_or_else(|| Fate::Refused("the store gave no answer for this object".to_owned())));
-    }
-    fates
+/// A DICOMweb store, and what we show it.
+#[derive(Debug)]
+pub struct Store {
+    client: Outgoing,
+    base: Address,
+    pass: Pass,
 }
 
-/// One request; `None` where the answer does not say which of several objects is meant.
-async fn send(
-    client: &Outgoing,
-    base: &Address,
-    token: Option<&str>,
-    study: &str,
-    objects: &[Object],
-) -> Option<Vec<Fate>> {
-    let every = |fate: Fate| Some(vec![fate; objects.len()]);
-    let request = match request(base, token, study, objects) {
-        Ok(request) => request,
-        Err(error) => return every(Fate::Misdirected(OutgoingError::from(error).to_string())),
-    };
-    let reply = match client.send(request).await {
-        Ok(reply) => reply,
-        Err(error) => return every(Fate::Later(error.to_string(), None)),
-    };
-    judge(&reply, objects)
+impl Store {
+    /// A store, with the certificates as they are now.
+    ///
+    /// # Errors
+    /// If the certificates of the peer were not loaded.
+    pub fn new(peer: &Peer, base: &Address, connect: Duration, within: Duration) -> Result<Self> {
+        let tls = match &peer.tls {
+            Some(tls) => Some(tls.connector.as_ref().context("its certificates were not loaded")?),
+            None => None,
+        };
+        Ok(Self { client: Outgoing::new(tls, connect, within), base: base.clone(), pass: Pass::of(peer) })
+    }
+
+    /// Stores an object. A token that the store does not take any more is asked for once anew.
+    pub async fn store(&mut self, object: &Object, now: UnixMs) -> Fate {
+        let mut asked_anew = false;
+        loop {
+            let token = match self.pass.token(&self.client, now).await {
+                Ok(token) => token,
+                Err(fate) => return fate,
+            };
+            let fate = send(&self.client, &self.base, token.as_deref(), object).await;
+            if matches!(fate, Fate::Misdirected(_)) && !asked_anew && self.pass.forget() {
+                asked_anew = true;
+                continue;
+            }
+            return fate;
+        }
+    }
 }
 
-fn request(
-    base: &Address,
-    token: Option<&str>,
-    study: &str,
-    objects: &[Object],
-) -> Result<Request<Full<Bytes>>, http::Error> {
+async fn send(client: &Outgoing, base: &Address, token: Option<&str>, object: &Object) -> Fate {
+    // They become part of an address.
+    if Uid::parse(&object.study).is_err() || Uid::parse(&object.instance).is_err() {
+        return Fate::Refused("its study or instance has a name that is no UID".to_owned());
+    }
+    match request(base, token, object) {
+        Ok(request) => match client.send(request).await {
+            Ok(reply) => judge(&reply, &object.instance),
+            Err(error) => no_answer(&error),
+        },
+        Err(error) => Fate::Misdirected(OutgoingError::from(error).to_string()),
+    }
+}
+
+/// What it means that there was no answer.
+pub(super) fn no_answer(error: &OutgoingError) -> Fate {
+    match error {
+        OutgoingError::Unreachable(_) => Fate::Away(error.to_string()),
+        OutgoingError::TimedOut(_) | OutgoingError::Unreadable => Fate::Later(error.to_string(), None),
+        OutgoingError::Request(_) => Fate::Misdirected(error.to_string()),
+    }
+}
+
+fn request(base: &Address, token: Option<&str>, object: &Object) -> Result<Request<Full<Bytes>>, http::Error> {
     // Drawn by chance, so that no object can hold it on purpose.
     let boundary = Uuid::new_v4().simple().to_string();
-    let mut body = Vec::with_capacity(objects.iter().map(|o| o.part10.len() + 128).sum());
-    for object in objects {
-        body.extend_from_slice(format!("--{boundary}\r\nContent-Type: application/dicom\r\n\r\n").as_bytes());
-        body.extend_from_slice(&object.part10);
-        body.extend_from_slice(b"\r\n");
-    }
-    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    let mut request = Request::post(base.with(&format!("/studies/{study}")))
+    let mut body = Vec::with_capacity(object.part10.len() + 256);
+    body.extend_from_slice(format!("--{boundary}\r\nContent-Type: application/dicom\r\n\r\n").as_bytes());
+    body.extend_from_slice(&object.part10);
+    body.extend_from_slice(format!("\r\n--{boundary}--\r\n").as_bytes());
+    let mut request = Request::post(base.with(&format!("/studies/{}", object.study)))
         .header(header::CONTENT_TYPE, format!("multipart/related; type=\"application/dicom\"; boundary={boundary}"))
         .header(header::ACCEPT, DICOM_JSON);
     if let Some(token) = token {
@@ -100,42 +126,28 @@ fn request(
 }
 
 /// The table of PS3.18 section 10.5.3.1, and of HTTP around it.
-fn judge(reply: &Reply, objects: &[Object]) -> Option<Vec<Fate>> {
-    let every = |fate: Fate| Some(vec![fate; objects.len()]);
-    let alone = objects.len() == 1;
+fn judge(reply: &Reply, instance: &str) -> Fate {
     let status = reply.status;
+    let named = || answers(&reply.body).remove(instance);
     match status {
-        200 | 202 | 409 => {
-            let named = answers(&reply.body);
-            let missing = match status {
-                // 200 says that all are stored, whatever the body says or leaves out.
-                200 => Fate::Answered(DimseStatus::SUCCESS),
-                _ if alone => Fate::Answered(DimseStatus::PROCESSING_FAILURE),
-                _ => Fate::Refused(String::new()),
-            };
-            let fates: Vec<Fate> = objects
-                .iter()
-                .map(|o| named.get(&o.instance).map_or(missing.clone(), |s| Fate::Answered(*s)))
-                .collect();
-            let unnamed = fates.iter().any(|fate| matches!(fate, Fate::Refused(_)));
-            (!unnamed).then_some(fates)
-        }
-        401 | 403 => every(Fate::Misdirected(format!(
+        // 200 says that all are stored, whatever the body leaves out.
+        200 => Fate::Answered(named().unwrap_or(DimseStatus::SUCCESS)),
+        202 | 409 => Fate::Answered(named().unwrap_or(DimseStatus::PROCESSING_FAILURE)),
+        401 | 403 => Fate::Misdirected(format!(
             "the store answered {status}: it does not know our token or certificate, or they may not store"
-        ))),
-        300..=399 => every(Fate::Misdirected(format!(
+        )),
+        300..=399 => Fate::Misdirected(format!(
             "the store answered {status}, a redirect, which is never followed: write its final address as url"
-        ))),
-        404 | 405 | 501 => every(Fate::Misdirected(format!(
+        )),
+        404 | 405 | 501 => Fate::Misdirected(format!(
             "the store answered {status}: there is no STOW-RS at this url; it must end where /studies begins"
-        ))),
-        406 | 415 => every(Fate::Misdirected(format!(
+        )),
+        406 | 415 => Fate::Misdirected(format!(
             "the store answered {status}: it takes no application/dicom, or cannot answer in {DICOM_JSON}"
-        ))),
-        408 | 425 | 429 | 500..=599 => every(Fate::Later(format!("the store answered {status}"), reply.retry_after)),
-        400..=499 if alone => every(Fate::Refused(format!("the store answered {status}"))),
-        400..=499 => None,
-        _ => every(Fate::Misdirected(format!("the store answered {status}, which says nothing about a store"))),
+        )),
+        408 | 425 | 429 | 500..=599 => Fate::Later(format!("the store answered {status}"), reply.retry_after),
+        400..=499 => Fate::Refused(format!("the store answered {status}")),
+        _ => Fate::Misdirected(format!("the store answered {status}, which says nothing about a store")),
     }
 }
 
@@ -213,7 +225,6 @@ pub async fn holds(
 mod tests {
     use super::*;
     use crate::outgoing::script::Script;
-    use std::time::Duration;
 
     fn object(instance: &str) -> Object {
         Object { study: "1.2.3".to_owned(), instance: instance.to_owned(), part10: Bytes::from_static(b"DICM\r\n--x") }
@@ -229,46 +240,43 @@ mod tests {
         )
     }
 
-    async fn stored(answers: &[&str], objects: &[Object]) -> (Vec<Fate>, Vec<String>) {
-        let script = Script::start(answers).await;
+    fn client() -> Outgoing {
+        Outgoing::new(None, Duration::from_secs(2), Duration::from_secs(2))
+    }
+
+    async fn stored(answer: &str, object: &Object) -> (Fate, Vec<String>) {
+        let script = Script::start(&[answer]).await;
         let base = Address::parse(&format!("{}/dicom-web/", script.address)).unwrap();
-        let client = Outgoing::new(None, Duration::from_secs(2), Duration::from_secs(2));
-        let fates = store(&client, &base, Some("t0ken"), objects).await;
+        let fate = send(&client(), &base, Some("t0ken"), object).await;
         let heard = script.heard().await.into_iter().map(|r| String::from_utf8_lossy(&r).into_owned()).collect();
-        (fates, heard)
+        (fate, heard)
     }
 
     #[tokio::test]
-    async fn a_batch_is_one_multipart_request_and_a_warning_is_read() {
+    async fn an_object_is_one_multipart_request_and_a_warning_is_read() {
         let body = r#"[{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["1.1"]}},
             {"00081155":{"vr":"UI","Value":["1.2"]},"00081196":{"vr":"US","Value":["45056"]}}]}}]"#;
-        let (fates, heard) = stored(&[&reply(200, body)], &[object("1.1"), object("1.2"), object("1.3")]).await;
-        let status = |code| Fate::Answered(DimseStatus(code));
-        assert_eq!(fates, [status(0), status(0xB000), status(0)]);
-        assert_eq!(heard.len(), 1);
-        let (head, body) = heard[0].split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("POST /dicom-web/studies/1.2.3 HTTP/1.1\r\n"), "{head}");
-        assert!(head.to_ascii_lowercase().contains("authorization: bearer t0ken"), "{head}");
-        let boundary = head.split("boundary=").nth(1).unwrap().lines().next().unwrap();
-        let part = format!("--{boundary}\r\nContent-Type: application/dicom\r\n\r\nDICM\r\n--x\r\n");
-        assert_eq!(body, format!("{part}{part}{part}--{boundary}--\r\n"));
+        for (instance, status) in [("1.1", 0), ("1.2", 0xB000), ("1.3", 0)] {
+            let (fate, heard) = stored(&reply(200, body), &object(instance)).await;
+            assert_eq!(fate, Fate::Answered(DimseStatus(status)));
+            assert_eq!(heard.len(), 1);
+            let (head, body) = heard[0].split_once("\r\n\r\n").unwrap();
+            assert!(head.starts_with("POST /dicom-web/studies/1.2.3 HTTP/1.1\r\n"), "{head}");
+            assert!(head.to_ascii_lowercase().contains("authorization: bearer t0ken"), "{head}");
+            let boundary = head.split("boundary=").nth(1).unwrap().lines().next().unwrap();
+            let part = format!("--{boundary}\r\nContent-Type: application/dicom\r\n\r\nDICM\r\n--x\r\n");
+            assert_eq!(body, format!("{part}--{boundary}--\r\n"));
+        }
     }
 
     #[tokio::test]
     async fn failures_have_the_status_of_their_instance() {
-        let (fates, _) = stored(&[&reply(409, &failed("1.1", 0xA700))], &[object("1.1")]).await;
-        assert_eq!(fates, [Fate::Answered(DimseStatus(0xA700))]);
-        let (fates, _) = stored(&[&reply(409, "<xml/>")], &[object("1.1")]).await;
-        assert_eq!(fates, [Fate::Answered(DimseStatus::PROCESSING_FAILURE)]);
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_names_nobody_is_asked_again_one_by_one() {
-        let answers = [&reply(400, "")[..], &reply(200, ""), &reply(400, "")];
-        let (fates, heard) = stored(&answers, &[object("1.1"), object("1.2")]).await;
-        assert_eq!(fates[0], Fate::Answered(DimseStatus::SUCCESS));
-        assert!(matches!(&fates[1], Fate::Refused(why) if why.contains("400")), "{fates:?}");
-        assert_eq!(heard.len(), 3);
+        let (fate, _) = stored(&reply(409, &failed("1.1", 0xA700)), &object("1.1")).await;
+        assert_eq!(fate, Fate::Answered(DimseStatus(0xA700)));
+        let (fate, _) = stored(&reply(409, "<xml/>"), &object("1.1")).await;
+        assert_eq!(fate, Fate::Answered(DimseStatus::PROCESSING_FAILURE));
+        let (fate, _) = stored(&reply(400, ""), &object("1.1")).await;
+        assert!(matches!(&fate, Fate::Refused(why) if why.contains("400")), "{fate:?}");
     }
 
     #[tokio::test]
@@ -276,12 +284,21 @@ mod tests {
         for (status, later) in
             [(401, false), (403, false), (307, false), (404, false), (415, false), (429, true), (503, true)]
         {
-            let (fates, heard) = stored(&[&reply(status, "")], &[object("1.1"), object("1.2")]).await;
-            let same = fates.iter().all(|fate| {
-                matches!(fate, Fate::Later(..)) == later && !matches!(fate, Fate::Answered(_) | Fate::Refused(_))
-            });
-            assert!(same && fates.len() == 2, "{status}: {fates:?}");
+            let (fate, heard) = stored(&reply(status, ""), &object("1.1")).await;
+            let expected = if later { matches!(fate, Fate::Later(..)) } else { matches!(fate, Fate::Misdirected(_)) };
+            assert!(expected, "{status}: {fate:?}");
             assert_eq!(heard.len(), 1, "{status}");
+        }
+        assert!(matches!(stored("", &object("1.1")).await.0, Fate::Away(_)));
+        assert!(matches!(stored("silence", &object("1.1")).await.0, Fate::Later(..)));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_is_no_uid_is_never_part_of_an_address() {
+        for name in ["", "1.2/../../admin", "1.2?x=1", "1.2#", "1.2%2f", "1.2\r\nHost: other", "../1.2", "1..2"] {
+            let wrong = Object { study: name.to_owned(), ..object("1.1") };
+            let (fate, heard) = stored(&reply(200, ""), &wrong).await;
+            assert!(matches!(fate, Fate::Refused(_)) && heard.is_empty(), "{name:?}: {fate:?}");
         }
     }
 
@@ -292,8 +309,8 @@ mod tests {
             r#"{{"00081190":{{"vr":"UR","Value":["{0}/studies/1.2.3"]}},"00081199":{{"vr":"SQ","Value":[{{"00081155":{{"vr":"UI","Value":["1.1"]}},"00081190":{{"vr":"UR","Value":["{0}/x"]}},"00404010":{{"vr":"UR","BulkDataURI":"{0}/bulk"}}}}]}}}}"#,
             trap.address
         );
-        let (fates, _) = stored(&[&reply(200, &body)], &[object("1.1")]).await;
-        assert_eq!(fates, [Fate::Answered(DimseStatus::SUCCESS)]);
+        let (fate, _) = stored(&reply(200, &body), &object("1.1")).await;
+        assert_eq!(fate, Fate::Answered(DimseStatus::SUCCESS));
         assert!(trap.heard().await.is_empty());
     }
 
@@ -302,7 +319,7 @@ mod tests {
         let found = r#"[{"00080018":{"vr":"UI","Value":["1.1"]}}]"#;
         let script = Script::start(&[&reply(200, found), &reply(200, "[]"), &reply(204, ""), &reply(500, "")]).await;
         let base = Address::parse(&script.address).unwrap();
-        let client = Outgoing::new(None, Duration::from_secs(2), Duration::from_secs(2));
+        let client = client();
         let look = || holds(&client, &base, None, ("1.2.3", "1.1"));
         assert_eq!(look().await, Ok(true));
         assert_eq!(look().await, Ok(false));

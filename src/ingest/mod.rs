@@ -201,7 +201,7 @@ impl StoreHandler for Ingest {
                 Counters::add(&counters.associations_accepted, 1);
                 let peers = &self.app.config.peers.peers;
                 if let Some(title) = &event.calling
-                    && peers.iter().any(|known| known.ae_title == *title)
+                    && peers.iter().any(|known| known.ae_title.as_ref() == Some(title))
                 {
                     self.heard.note(title, peer.ip(), self.app.clock.now());
                 }

@@ -71,7 +71,7 @@ pub fn implementation(answer: &PeerAnswer) -> Option<String> {
 pub fn address(config: &Config, peer: &Peer) -> String {
     let tls = if peer.tls.is_some() { " by TLS" } else { "" };
     let (host, port) = (peer.host.as_deref().unwrap_or("-"), peer.port.unwrap_or(0));
-    format!("{} at {host}:{port}{tls} from {}", peer.ae_title, config.peers.node.ae_title)
+    format!("{} at {host}:{port}{tls} from {}", peer.title(), config.peers.node.ae_title)
 }
 
 /// What the last valid probe of a peer says that it takes.

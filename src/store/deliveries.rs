@@ -4,7 +4,7 @@ use super::dialect::{Sql, claim_sql};
 use super::{Tx, new_id, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
-use centinela_domain::delivery::DeliveryState;
+use centinela_domain::delivery::{DeliveryState, HOLDS_UP};
 use centinela_domain::priority::Urgency;
 
 /// A delivery.
@@ -50,7 +50,8 @@ pub struct DeliveryRow {
     pub parked_reason: Option<String>,
 }
 
-/// Schedules a result for a destination, once.
+/// Schedules a result for a destination, once. What waits there of the same study becomes as urgent: a study's
+/// objects arrive in order.
 ///
 /// # Errors
 /// If the database fails.
@@ -62,29 +63,51 @@ pub async fn schedule(
     urgency: Urgency,
     now: UnixMs,
 ) -> Result<bool> {
+    let rank = urgency.rank(now);
     let done = on!(tx, c => sqlx::query(
         "insert into delivery (id, result, destination, study_uid, state, urgency, rank, attempts, next_at, created_at) \
          values ($1, $2, $3, $4, 'scheduled', $5, $6, 0, $7, $7) on conflict (result, destination) do nothing")
-        .bind(new_id()).bind(result).bind(destination).bind(study_uid).bind(urgency.number()).bind(urgency.rank(now))
+        .bind(new_id()).bind(result).bind(destination).bind(study_uid).bind(urgency.number()).bind(rank)
         .bind(now).execute(c).await?.rows_affected());
+    if done == 1 {
+        on!(tx, c => sqlx::query(
+            "update delivery set urgency = $3, rank = $4 where study_uid = $1 and destination = $2 \
+             and state = 'scheduled' and rank > $4")
+            .bind(study_uid).bind(destination).bind(urgency.number()).bind(rank).execute(c).await?.rows_affected());
+    }
     Ok(done == 1)
 }
 
+/// What can be sent to destination $1 at time $2: due, and behind no earlier object of its study that waits for
+/// its next attempt. One that failed $3 times holds nobody up any more.
+macro_rules! ready {
+    () => {
+        "d.destination = $1 and ((d.state = 'scheduled' and d.next_at <= $2) \
+         or (d.state = 'sending' and d.lease_until <= $2)) and not exists (select 1 from delivery e \
+         where e.study_uid = d.study_uid and e.destination = d.destination and e.attempts < $3 \
+         and (e.created_at < d.created_at or (e.created_at = d.created_at and e.id < d.id)) \
+         and ((e.state = 'scheduled' and e.next_at > $2) or (e.state = 'sending' and e.lease_until > $2)))"
+    };
+}
+
 const CLAIM: Sql = claim_sql!(
-    "update delivery set state = 'sending', lease_until = $3 where id in (select id from delivery \
-     where destination = $1 and ((state = 'scheduled' and next_at <= $2) or (state = 'sending' and lease_until <= $2)) \
-     order by rank, created_at, id limit $4",
+    [
+        "update delivery set state = 'sending', lease_until = $4 where id in (select d.id from delivery d where ",
+        ready!(),
+        " order by d.rank, d.created_at, d.id limit $5"
+    ],
     ") returning *"
 );
 
-/// Takes due deliveries of one destination in the order of their rank.
+/// Takes deliveries of one destination that can be sent, in the order of their rank; those of one study in the
+/// order in which they were scheduled.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn claim(tx: &mut Tx, destination: &str, now: UnixMs, lease_ms: i64, limit: i64) -> Result<Vec<DeliveryRow>> {
     let sql = CLAIM.on(tx);
     let mut rows: Vec<DeliveryRow> = on!(tx, c => sqlx::query_as(sql)
-        .bind(destination).bind(now).bind(now + lease_ms).bind(limit).fetch_all(c).await?);
+        .bind(destination).bind(now).bind(HOLDS_UP).bind(now + lease_ms).bind(limit).fetch_all(c).await?);
     rows.sort_by(|a, b| (a.rank, a.created_at, &a.id).cmp(&(b.rank, b.created_at, &b.id)));
     Ok(rows)
 }
@@ -100,6 +123,8 @@ pub struct AttemptRecord<'a> {
     pub status: Option<u16>,
     /// What went wrong.
     pub error: Option<&'a str>,
+    /// The same as one word.
+    pub cause: Option<&'a str>,
 }
 
 /// Records an attempt.
@@ -110,9 +135,9 @@ pub async fn record(tx: &mut Tx, id: &str, attempt: &AttemptRecord<'_>, now: Uni
     let accepted = (attempt.state == DeliveryState::Accepted).then_some(now);
     on!(tx, c => sqlx::query(
         "update delivery set state = $2, attempts = attempts + 1, next_at = $3, last_status = $4, last_error = $5, \
-         accepted_at = coalesce(accepted_at, $6), lease_until = null where id = $1 and state = 'sending'")
+         cause = $7, accepted_at = coalesce(accepted_at, $6), lease_until = null where id = $1 and state = 'sending'")
         .bind(id).bind(attempt.state.as_str()).bind(attempt.next_at).bind(attempt.status.map(i64::from))
-        .bind(attempt.error).bind(accepted).execute(c).await?.rows_affected());
+        .bind(attempt.error).bind(accepted).bind(attempt.cause).execute(c).await?.rows_affected());
     Ok(())
 }
 
@@ -125,6 +150,27 @@ pub async fn give_back(tx: &mut Tx, id: &str, next_at: UnixMs) -> Result<()> {
         "update delivery set state = 'scheduled', next_at = $2, lease_until = null where id = $1 and state = 'sending'")
         .bind(id).bind(next_at).execute(c).await?.rows_affected());
     Ok(())
+}
+
+/// Gives back all that is claimed for a destination: nobody sends it now.
+///
+/// # Errors
+/// If the database fails.
+pub async fn release(tx: &mut Tx, destination: &str) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+        "update delivery set state = 'scheduled', lease_until = null where destination = $1 and state = 'sending'")
+        .bind(destination).execute(c).await?.rows_affected()))
+}
+
+/// Makes due what waits for its next attempt because the destination did not answer the last one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn bring_forward(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<u64> {
+    Ok(on!(tx, c => sqlx::query(
+        "update delivery set next_at = $2 where destination = $1 and state = 'scheduled' and next_at > $2 \
+         and last_status is null and cause not in ('no_context', 'refused', 'unreadable')")
+        .bind(destination).bind(now).execute(c).await?.rows_affected()))
 }
 
 /// Points a claimed delivery to another form of its result; false if it is no longer ours, or points elsewhere.
@@ -244,11 +290,10 @@ pub async fn count_by_state(tx: &mut Tx) -> Result<Vec<(String, String, i64)>> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn any_due(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<bool> {
-    let found: Option<i64> = on!(tx, c => sqlx::query_scalar(
-        "select next_at from delivery where destination = $1 and ((state = 'scheduled' and next_at <= $2) \
-         or (state = 'sending' and lease_until <= $2)) limit 1")
-        .bind(destination).bind(now).fetch_optional(c).await?);
+pub async fn any_ready(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<bool> {
+    let found: Option<i64> = on!(tx, c => sqlx::query_scalar(concat!(
+        "select d.next_at from delivery d where ", ready!(), " limit 1"))
+        .bind(destination).bind(now).bind(HOLDS_UP).fetch_optional(c).await?);
     Ok(found.is_some())
 }
 

@@ -21,13 +21,16 @@ impl Sql {
     }
 }
 
-/// Writes one statement twice: PostgreSQL's with `for update skip locked` between its two parts.
+/// Writes one statement twice: PostgreSQL's with `for update skip locked` before its last part.
 macro_rules! claim_sql {
-    ($before:literal, $after:literal) => {
+    ([$($before:expr),+], $after:literal) => {
         crate::store::dialect::Sql {
-            sqlite: concat!($before, $after),
-            postgres: concat!($before, " for update skip locked", $after),
+            sqlite: concat!($($before),+, $after),
+            postgres: concat!($($before),+, " for update skip locked", $after),
         }
+    };
+    ($before:literal, $after:literal) => {
+        crate::store::dialect::claim_sql!([$before], $after)
     };
 }
 pub(crate) use claim_sql;

@@ -47,6 +47,10 @@ pub enum EventKind {
     DeliveryDelayed,
     /// A destination refused the object.
     DeliveryRefused,
+    /// Nothing can be sent to a destination from now on: it does not answer.
+    DestinationDown,
+    /// It answers again.
+    DestinationBack,
     /// A report was rewritten in a class that its destination takes.
     ResultDowngraded,
     /// The destination does not take this kind after all: nothing is sent.
@@ -92,7 +96,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 40] = [
+pub const ALL: [EventKind; 42] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -112,6 +116,8 @@ pub const ALL: [EventKind; 40] = [
     EventKind::Delivered,
     EventKind::DeliveryDelayed,
     EventKind::DeliveryRefused,
+    EventKind::DestinationDown,
+    EventKind::DestinationBack,
     EventKind::ResultDowngraded,
     EventKind::DeliveryWithdrawn,
     EventKind::ResultsWithdrawn,
@@ -170,6 +176,8 @@ impl EventKind {
             Self::Delivered => "delivered",
             Self::DeliveryDelayed => "delivery_delayed",
             Self::DeliveryRefused => "delivery_refused",
+            Self::DestinationDown => "destination_down",
+            Self::DestinationBack => "destination_back",
             Self::ResultDowngraded => "result_downgraded",
             Self::DeliveryWithdrawn => "delivery_withdrawn",
             Self::ResultsWithdrawn => "results_withdrawn",

@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod commitments;
 pub mod deliveries;
+pub mod destinations;
 pub mod dialect;
 pub mod events;
 pub mod heard;

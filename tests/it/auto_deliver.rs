@@ -218,8 +218,13 @@ pub async fn contract(db: &Db) {
     assert!(deliveries::repoint(&mut tx, &claimed.id, "7.1.1", "7.1.2").await.unwrap());
     assert!(!deliveries::repoint(&mut tx, &claimed.id, "7.1.1", "7.1.2").await.unwrap(), "it points elsewhere");
     assert!(results::latest_report_at(&mut tx, "old", "7.1", 2).await.unwrap().is_none(), "not there yet");
-    let accepted =
-        deliveries::AttemptRecord { state: DeliveryState::Accepted, next_at: 0, status: Some(0), error: None };
+    let accepted = deliveries::AttemptRecord {
+        state: DeliveryState::Accepted,
+        next_at: 0,
+        status: Some(0),
+        error: None,
+        cause: None,
+    };
     deliveries::record(&mut tx, &claimed.id, &accepted, 20).await.unwrap();
     assert!(!deliveries::repoint(&mut tx, &claimed.id, "7.1.2", "7.1.1").await.unwrap(), "it is not ours any more");
     let there = results::latest_report_at(&mut tx, "old", "7.1", 2).await.unwrap().unwrap();

@@ -28,7 +28,8 @@ impl Orthanc {
     /// With more, or other, settings.
     pub fn start_with(settings: serde_json::Value) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (dicom, http) = (free_port(), free_port());
+        let http = settings["HttpPort"].as_u64().map_or_else(free_port, |port| u16::try_from(port).unwrap());
+        let dicom = free_port();
         let config = dir.path().join("orthanc.json");
         let mut text = serde_json::json!({
             "Name": "PACS", "DicomAet": "PACS", "DicomPort": dicom, "HttpPort": http,
@@ -50,7 +51,7 @@ impl Orthanc {
     }
 
     /// Everything that it holds but the films themselves, as files.
-    fn fetch(&self, out: &Path, films: &[&Film]) -> usize {
+    pub fn fetch(&self, out: &Path, films: &[&Film]) -> usize {
         let (port, program) = (self.http.to_string(), script("fetch_orthanc.py"));
         let mut arguments = vec![program.to_str().unwrap(), &port, out.to_str().unwrap()];
         arguments.extend(films.iter().map(|f| f.sop.as_str()));

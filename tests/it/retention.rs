@@ -404,7 +404,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
                 _ => None,
             };
             if let Some(state) = ended {
-                let attempt = deliveries::AttemptRecord { state, next_at: at, status: None, error: None };
+                let attempt = deliveries::AttemptRecord { state, next_at: at, status: None, error: None, cause: None };
                 deliveries::record(tx, &claimed.id, &attempt, at).await.unwrap();
             }
         }

@@ -24,6 +24,7 @@ async fn contract(db: &Db) {
     a_lost_lease_is_fenced(db).await;
     a_report_waits_for_a_film_that_is_tried_again(db).await;
     a_delivery_is_scheduled_once(db).await;
+    crate::outbox::contract(db).await;
     crate::auto_deliver::contract(db).await;
     crate::retention::contract(db).await;
     a_promise_is_taken_back_with_its_film(db).await;
@@ -213,8 +214,8 @@ async fn a_delivery_is_scheduled_once(db: &Db) {
     let mut tx = db.write().await.unwrap();
     assert!(deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", Urgency::Routine, 5).await.unwrap());
     assert!(!deliveries::schedule(&mut tx, "9.9", "1.2.3", "pacs", Urgency::Routine, 6).await.unwrap());
-    assert!(!deliveries::any_due(&mut tx, "pacs", 4).await.unwrap());
-    assert!(deliveries::any_due(&mut tx, "pacs", 5).await.unwrap());
+    assert!(!deliveries::any_ready(&mut tx, "pacs", 4).await.unwrap());
+    assert!(deliveries::any_ready(&mut tx, "pacs", 5).await.unwrap());
     let batch = deliveries::claim(&mut tx, "pacs", 5, 1_000, 8).await.unwrap();
     assert_eq!(batch.len(), 1);
     let refused = deliveries::AttemptRecord {
@@ -222,6 +223,7 @@ async fn a_delivery_is_scheduled_once(db: &Db) {
         next_at: 9,
         status: Some(0x0122),
         error: Some("no"),
+        cause: Some("status"),
     };
     deliveries::record(&mut tx, &batch[0].id, &refused, 7).await.unwrap();
     assert!(deliveries::claim(&mut tx, "pacs", 9_999, 1_000, 8).await.unwrap().is_empty());

@@ -104,9 +104,31 @@ pub fn next_attempt(now: UnixMs, attempts: i64, jitter: f64) -> UnixMs {
     now + 500 + spread as i64
 }
 
+/// An object that waits for its next attempt holds up later ones of its study for so many attempts, about a
+/// quarter of an hour. Then order is worth less than that they arrive.
+pub const HOLDS_UP: i64 = 10;
+
+/// A destination with which associations come about, yet that answers nothing, is down after so many attempts in
+/// a row.
+pub const SILENT_ATTEMPTS: i64 = 3;
+
+/// When a destination that is down is asked whether it is back: after 1 s, doubling up to `every_ms`.
+#[must_use]
+pub fn next_probe(now: UnixMs, failures: i64, every_ms: i64) -> UnixMs {
+    let doubled = 1_000 * 2_i64.pow(u32::try_from(failures.clamp(1, 20) - 1).unwrap_or(0));
+    now + doubled.min(every_ms.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_destination_is_asked_soon_and_then_every_so_often() {
+        let waits: Vec<_> =
+            [0, 1, 2, 3, 6, 1_000].iter().map(|failures| next_probe(7, *failures, 30_000) - 7).collect();
+        assert_eq!(waits, [1_000, 1_000, 2_000, 4_000, 30_000, 30_000]);
+    }
 
     #[test]
     fn answers_are_classified_by_the_table() {

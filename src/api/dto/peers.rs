@@ -9,12 +9,16 @@ dto! {
     PeerSummary {
         /// Our name for it.
         name: String,
-        /// Its AE title.
-        ae_title: String,
+        /// Its AE title; null where it speaks no DICOM.
+        ae_title: Option<String>,
         /// Host name or address.
         host: Option<String>,
         /// DICOM port.
         port: Option<u16>,
+        /// The DICOMweb store to which results go by STOW-RS.
+        url: Option<String>,
+        /// The folder into which results go.
+        folder: Option<String>,
         /// Whether it may push studies to us.
         sends: bool,
         /// What it receives: full, compat, minimal, research, none, auto, or kinds with commas between.

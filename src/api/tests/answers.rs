@@ -178,7 +178,8 @@ async fn peers_come_with_their_deliveries() {
     assert_eq!(
         peers["peers"][0],
         json!({
-            "name": "pacs", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": 4242, "sends": true, "deliver": "full",
+            "name": "pacs", "ae_title": "ORTHANC", "host": "127.0.0.1", "port": 4242, "url": null, "folder": null,
+            "sends": true, "deliver": "full",
             "kinds": ["sr", "gsps"], "on_skip": "all", "probe": null, "heard_at": null, "heard_from": null,
             "deliveries": { "accepted": 1 },
         })

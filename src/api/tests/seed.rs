@@ -243,7 +243,7 @@ pub async fn asked_and_heard(node: &Node) {
 async fn attempt(tx: &mut Tx, destination: &str, state: DeliveryState, status: u16, at: i64) {
     let claimed = deliveries::claim(tx, destination, at, 60_000, 8).await.unwrap();
     let error = (status != 0).then_some("the destination refused it");
-    let record = deliveries::AttemptRecord { state, next_at: at, status: Some(status), error };
+    let record = deliveries::AttemptRecord { state, next_at: at, status: Some(status), error, cause: None };
     deliveries::record(tx, &claimed[0].id, &record, at).await.unwrap();
     let kind = if status == 0 { EventKind::Delivered } else { EventKind::DeliveryRefused };
     event(tx, at, Some(REPORT), kind, json!({ "destination": destination })).await;

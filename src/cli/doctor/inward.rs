@@ -225,7 +225,7 @@ impl Inward {
 
     /// Waits for the call. To be used after the release, so that the peer opens an association of its own.
     pub async fn end(self, report: &mut Report, peer: &Peer) -> Result<()> {
-        let title = peer.ae_title.as_str();
+        let title = peer.title();
         let until = Instant::now() + self.wait;
         let call = loop {
             if let Some(call) = self.ear.call(title, self.begin).await? {
@@ -293,6 +293,8 @@ pub fn prompt(entry: &Entry, peer: &Peer, wait: u64) -> String {
     let host = entry.host.as_deref().unwrap_or("this machine");
     format!(
         "Now have {} call {} at {host}:{} (\"echo\", \"verify\" or \"test\" of its entry for this node); waiting {wait} s ...",
-        peer.ae_title, entry.ae_title, entry.port
+        peer.title(),
+        entry.ae_title,
+        entry.port
     )
 }

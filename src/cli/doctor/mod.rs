@@ -13,7 +13,7 @@ mod verdict;
 use super::Files;
 use super::echo::peer;
 use crate::clock::Clock;
-use crate::config::{Config, Peer};
+use crate::config::{Config, Peer, Way};
 use crate::delivery::requestor_options;
 use crate::probing::{self, Probe};
 use crate::store::Db;
@@ -66,12 +66,15 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn examine(config: &Config, peer: &Peer, arguments: &Arguments) -> Result<Report> {
-    let (Some(host), Some(port)) = (&peer.host, peer.port) else {
+    let (Some(host), Some(port), Some(_)) = (&peer.host, peer.port, &peer.ae_title) else {
+        if peer.way() != Way::Dicom {
+            bail!("peer {:?} is no DICOM peer, which doctor examines: results go to {}", peer.name, peer.place());
+        }
         bail!("peer {:?} has no host and port in ae-titles.toml: add them, results need an address", peer.name);
     };
     let mut report = Report {
         peer: peer.name.clone(),
-        ae_title: peer.ae_title.to_string(),
+        ae_title: peer.title().to_owned(),
         host: host.clone(),
         port,
         tls: peer.tls.is_some(),

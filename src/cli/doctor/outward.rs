@@ -77,7 +77,7 @@ pub async fn associate(
         0 => "P-DATA of any length".to_owned(),
         bytes => format!("P-DATA up to {bytes} bytes"),
     };
-    let text = format!("{} accepted {ours} in {} ms: {by}, {limit}", peer.ae_title, begin.elapsed().as_millis());
+    let text = format!("{} accepted {ours} in {} ms: {by}, {limit}", peer.title(), begin.elapsed().as_millis());
     report.checks.push(Check::ok("association", text));
     Ok(Ok((requestor, ability)))
 }

@@ -18,7 +18,7 @@ pub const fn check(cause: Cause) -> &'static str {
 pub fn words(cause: Cause, error: Option<&RequestError>, peer: &Peer, ours: &str) -> (String, String) {
     let (host, port) = (peer.host.as_deref().unwrap_or("-"), peer.port.unwrap_or(0));
     let place = format!("{host}:{port}");
-    let theirs = &peer.ae_title;
+    let theirs = peer.title();
     let entry = format!("peer {:?} in ae-titles.toml", peer.name);
     let (what, remedy) = match cause {
         Cause::Name => (

@@ -10,6 +10,7 @@ pub mod modality;
 pub mod node;
 pub mod objects;
 pub mod pacs;
+pub mod peer;
 pub mod proxy;
 pub mod running;
 pub mod strace;
