@@ -26,4 +26,5 @@ pub mod queue;
 pub mod retention;
 pub mod store;
 pub mod telemetry;
+pub mod timers;
 pub mod verdict;

@@ -34,7 +34,7 @@ async fn every_api_route_wants_a_token_and_nothing_else_does() {
         let lower = node.call(route.method, &path, Some(&format!("bearer {}", super::TOKEN))).await;
         assert_ne!(lower.status, 401, "the scheme's case does not matter");
     }
-    assert_eq!(protected, 19);
+    assert_eq!(protected, 21);
     assert!(is_api("/api"), "the rest of the tests rely on it");
 }
 
@@ -83,7 +83,7 @@ async fn query_keys_and_values_that_are_wrong_are_named() {
         ("/api/v1/studies", "study=1.2.3", "study"),
         ("/api/v1/jobs", "state=accepted", "state"),
         ("/api/v1/jobs", "study=", "study"),
-        ("/api/v1/deliveries", "state=dead&limit=-1", "limit"),
+        ("/api/v1/deliveries", "state=parked&limit=-1", "limit"),
         ("/api/v1/deliveries", "destination=", "destination"),
     ] {
         let problem = node.get(&format!("{path}?{query}")).await.problem(400, path);
