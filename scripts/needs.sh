@@ -23,6 +23,8 @@ need openssl openssl      # certificates of the TLS tests, and a TLS peer
 need strace strace           # makes single system calls of the node fail
 need dciodvfy dicom3tools    # checks objects against the standard's modules
 need promtool prometheus     # checks the alert rules
+need sqlite3 sqlite3         # the backup of docs/operations.md
+need faketime faketime       # sets the clock of the node
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql) # the second database engine
 if [[ ${1:-} == bench ]]; then
     need eatmydata eatmydata # runs a program with fsync switched off

@@ -26,5 +26,6 @@ pub mod queue;
 pub mod retention;
 pub mod store;
 pub mod telemetry;
+pub mod timers;
 pub mod verdict;
 pub mod withdrawal;

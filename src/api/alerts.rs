@@ -45,7 +45,8 @@ pub async fn list(State(app): State<Arc<App>>, Extension(given): Extension<Given
 }
 
 impl AlertSummary {
-    fn of(row: AlertRow) -> Self {
+    /// From its row.
+    pub(super) fn of(row: AlertRow) -> Self {
         let remedy = AlertKind::parse(&row.kind).map(|kind| kind.remedy().to_owned());
         Self {
             id: row.id,

@@ -2,8 +2,10 @@
 //! here (names, dates of birth, descriptions, digests of identities) cannot leave by accident.
 
 mod peers;
+mod status;
 
 pub use peers::{PeerList, PeerSummary, ProbeSummary};
+pub use status::{AnalysisStatus, DestinationStatus, FilmChain, ResultChain, Status, StudyChain, Trouble};
 
 use super::schema::dto;
 use super::time::Time;

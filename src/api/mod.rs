@@ -6,6 +6,7 @@
 
 mod alerts;
 mod auth;
+pub mod chain;
 mod commitments;
 mod deliveries;
 mod dto;
@@ -23,9 +24,12 @@ mod query;
 mod routes;
 mod rows;
 mod schema;
+pub mod status;
 mod studies;
-mod time;
+pub mod time;
 mod timing;
+
+pub use dto::{Status, StudyChain};
 
 use crate::app::App;
 use anyhow::{Context as _, Result};

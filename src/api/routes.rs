@@ -3,15 +3,16 @@
 use super::alerts::AlertList;
 use super::commitments::{CommitmentDetail, CommitmentList, CommitmentSummary};
 use super::dto::{
-    DeliveryList, DeliverySummary, EventList, InstanceDetail, JobList, ModelList, PeerList, StudyDetail, StudyPage,
-    StudyRetry, VariantSummary, Withdrawal,
+    DeliveryList, DeliverySummary, EventList, InstanceDetail, JobList, ModelList, PeerList, Status, StudyChain,
+    StudyDetail, StudyPage, StudyRetry, VariantSummary, Withdrawal,
 };
 use super::metrics::{self, DELIVERY_STATES, JOB_STATES, STUDY_STATES};
 use super::quarantine::QuarantineList;
 use super::query::{Kind, Param};
 use super::schema::Schema;
 use super::{
-    alerts, commitments, deliveries, events, health, instances, jobs, models, openapi, peers, quarantine, studies,
+    alerts, chain, commitments, deliveries, events, health, instances, jobs, models, openapi, peers, quarantine,
+    status, studies,
 };
 use crate::app::App;
 use crate::store::events::WORDS;
@@ -103,9 +104,14 @@ pub fn all() -> Vec<Route> {
             .text("text/plain; charset=utf-8")
             .problems(&[503]),
         Route::get("/metrics", "Metrics for Prometheus", metrics::metrics).text(metrics::MEDIA_TYPE),
+        Route::get("/api/v1/status", "How the node stands, and what somebody must look at", status::show)
+            .gives::<Status>(),
         Route::get("/api/v1/studies", "Studies, the latest first", studies::list).takes(STUDIES).gives::<StudyPage>(),
         Route::get("/api/v1/studies/{uid}", "Everything that is known of a study", studies::show)
             .gives::<StudyDetail>()
+            .problems(&[404]),
+        Route::get("/api/v1/studies/{uid}/chain", "Where everything of a study is, with times", chain::show)
+            .gives::<StudyChain>()
             .problems(&[404]),
         Route::post("/api/v1/studies/{uid}/retry", "Run the dead jobs of a study again", studies::retry)
             .gives::<StudyRetry>()

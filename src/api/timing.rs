@@ -52,7 +52,7 @@ fn predicted(film: &InstanceRow, predictions: &[PredictionRow]) -> impl Iterator
 }
 
 /// When the report job of a revision was through: with objects, or with the decision to make none.
-fn built_at(events: &[EventRow], revision: i64) -> Option<UnixMs> {
+pub(super) fn built_at(events: &[EventRow], revision: i64) -> Option<UnixMs> {
     let ends = [EventKind::ResultsBuilt.as_str(), EventKind::StudySkipped.as_str(), EventKind::StudyFailed.as_str()];
     let of_revision = |event: &&EventRow| {
         let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();

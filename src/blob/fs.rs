@@ -133,7 +133,15 @@ impl FsBlobs {
     }
 
     pub(super) fn free_bytes(&self) -> Result<u64> {
-        let stat = rustix::fs::statvfs(&self.root).with_context(|| format!("statvfs {}", self.root.display()))?;
+        Self::free_below(&self.root)
+    }
+
+    /// Free bytes on the file system of a folder.
+    ///
+    /// # Errors
+    /// If there is no such folder.
+    pub fn free_below(folder: &Path) -> Result<u64> {
+        let stat = rustix::fs::statvfs(folder).with_context(|| format!("statvfs {}", folder.display()))?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 

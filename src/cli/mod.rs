@@ -12,6 +12,7 @@ mod identity;
 mod model;
 mod send;
 pub mod serve;
+mod status;
 mod token;
 
 use crate::config::{Config, Problems, Sources};
@@ -71,6 +72,8 @@ enum Command {
     Analyze(analyze::Arguments),
     /// Test a model on labelled films: figures with intervals, scores, pictures
     Evaluate(evaluate::Arguments),
+    /// How the node stands, or where everything of a study is
+    Status(status::Arguments),
     /// Ask a peer for a C-ECHO
     Echo(echo::Arguments),
     /// Examine a peer: what works, what it takes, what to configure on both sides
@@ -108,6 +111,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Demo(arguments) => demo::run(arguments).await,
             Command::Analyze(arguments) => analyze::run(&files, arguments).await,
             Command::Evaluate(arguments) => evaluate::run(&files, arguments).await,
+            Command::Status(arguments) => status::run(&files, arguments).await,
             Command::Echo(arguments) => echo::run(&files, arguments).await,
             Command::Doctor(arguments) => doctor::run(&files, arguments).await,
             Command::Send(arguments) => send::run(&files, arguments).await,

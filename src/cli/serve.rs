@@ -13,6 +13,7 @@ use crate::delivery;
 use crate::ingest::{self, Ingest};
 use crate::retention;
 use crate::telemetry;
+use crate::timers;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::implementation::{IMPLEMENTATION_VERSION, implementation_class_uid};
 use centinela_scp::{CalledRule, CallerRule, Limits, Listener, Policy, Security};
@@ -106,6 +107,7 @@ impl Running {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
             roles.spawn(named("alerts", alert::run(Arc::clone(&app), stop.clone())));
         }
+        roles.spawn(named("timers", timers::run(Arc::clone(&app), stop.clone())));
         if has(Role::Scp) || has(Role::Worker) {
             let keep_days = app.config.settings.storage.keep_days;
             if keep_days > 0.0 {

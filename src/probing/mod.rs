@@ -2,8 +2,10 @@
 //! it for `deliver = "auto"`. The delivery loops ask, and so does `centinela doctor`.
 
 mod cause;
+mod plain;
 
 pub use cause::Cause;
+pub use plain::plain;
 
 use crate::config::{Config, Peer};
 use crate::store::events::{self, EventKind};

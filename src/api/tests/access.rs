@@ -34,7 +34,7 @@ async fn every_api_route_wants_a_token_and_nothing_else_does() {
         let lower = node.call(route.method, &path, Some(&format!("bearer {}", super::TOKEN))).await;
         assert_ne!(lower.status, 401, "the scheme's case does not matter");
     }
-    assert_eq!(protected, 20);
+    assert_eq!(protected, 22);
     assert!(is_api("/api"), "the rest of the tests rely on it");
 }
 

@@ -370,7 +370,7 @@ async fn no_answer_tells_who_the_patient_is() {
         }
         answered += 1;
     }
-    assert_eq!(answered, 16);
+    assert_eq!(answered, 18);
     let metrics = node.call("get", "/metrics", None).await.body;
     assert!(!metrics.contains(STUDY) && !metrics.contains("2.25."), "no UID in metrics");
 }
