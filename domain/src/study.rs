@@ -47,8 +47,19 @@ impl StudyState {
     }
 }
 
-/// When the study closes if nothing more arrives.
-#[must_use]
-pub const fn quiet_until(received_at: UnixMs, quiet_period_ms: i64) -> UnixMs {
-    received_at + quiet_period_ms
+/// When a revision closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Closing {
+    /// If nothing more arrives.
+    pub quiet_until: UnixMs,
+    /// At the latest, whatever arrives.
+    pub closes_by: UnixMs,
+}
+
+impl Closing {
+    /// Of a revision that opens now.
+    #[must_use]
+    pub const fn from(now: UnixMs, quiet_period_ms: i64, longest_ms: i64) -> Self {
+        Self { quiet_until: now + quiet_period_ms, closes_by: now + longest_ms }
+    }
 }

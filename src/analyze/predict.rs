@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use centinela_domain::evidence::Picture;
 use centinela_domain::gate::{Decision, SkipReason, gate};
 use centinela_domain::prediction::Prediction;
-use centinela_domain::study::{StudyState, quiet_until};
+use centinela_domain::study::StudyState;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -145,8 +145,8 @@ async fn join_revision(tx: &mut Tx, app: &App, instance: &InstanceRow) -> Result
         study.revision
     } else {
         let now = app.clock.now();
-        let until = quiet_until(now, app.config.settings.study.quiet_ms());
-        let revision = studies::reopen(tx, &instance.study_uid, until).await?;
+        let closing = app.config.settings.study.closing(now);
+        let revision = studies::reopen(tx, &instance.study_uid, closing).await?;
         let detail = json!({ "revision": revision });
         let (study, sop) = (Some(instance.study_uid.as_str()), Some(instance.sop_instance.as_str()));
         events::append(tx, now, study, sop, EventKind::StudyReopened, detail).await?;

@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use centinela_domain::gate::Decision;
 use centinela_domain::header;
 use centinela_domain::instance::InstanceHeader;
-use centinela_domain::study::{StudyState, quiet_until};
+use centinela_domain::study::StudyState;
 use serde_json::json;
 
 /// Carries the order out, in the `compare` job of the variant.
@@ -66,21 +66,18 @@ async fn replace(
     let now = app.clock.now();
     let (study, sop) = (first.study_uid.as_str(), first.sop_instance.as_str());
     let state = studies::find(tx, study).await?.context("the study is gone")?;
-    let until = quiet_until(now, app.config.settings.study.quiet_ms());
+    let closing = app.config.settings.study.closing(now);
     let revision = if state.state() == StudyState::Receiving {
         state.revision
     } else {
-        let revision = studies::reopen(tx, study, until).await?;
+        let revision = studies::reopen(tx, study, closing).await?;
         let detail = json!({ "revision": revision });
         events::append(tx, now, Some(study), Some(sop), EventKind::StudyReopened, detail).await?;
         revision
     };
     let identity = header.identity_digest.clone();
-    studies::arrived(
-        tx,
-        &[Arrival { study_uid: study.to_owned(), identity, urgency: state.urgency(), now, quiet_until: until }],
-    )
-    .await?;
+    studies::arrived(tx, &[Arrival { study_uid: study.to_owned(), identity, urgency: state.urgency(), now, closing }])
+        .await?;
     let pictures = predictions::forget(tx, sop).await?;
     let second = InstanceRow {
         sop_class: header.sop_class.to_string(),

@@ -11,6 +11,10 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
     if !(0.0..=86_400.0).contains(&quiet) {
         problems.push(format!("[study] quiet_period = {quiet}: give seconds between 0 and 86400"));
     }
+    let longest = settings.study.longest;
+    if !(quiet..=604_800.0).contains(&longest) {
+        problems.push(format!("[study] longest = {longest}: give seconds between quiet_period and 604800"));
+    }
     for (key, number) in [
         ("associations", dicom.associations),
         ("associations_per_caller", dicom.associations_per_caller),

@@ -10,8 +10,10 @@ pub mod peers;
 mod tls;
 mod way;
 
+use centinela_domain::UnixMs;
 use centinela_domain::code::Vocabulary;
 use centinela_domain::result::{Captures, Compression, Language, Negatives};
+use centinela_domain::study::Closing;
 use overlay::Layers;
 use serde::Deserialize;
 use std::fmt;
@@ -118,6 +120,7 @@ pub enum Conflicts {
 #[expect(missing_docs, reason = "the keys are explained in conf/centinela.toml")]
 pub struct Study {
     pub quiet_period: f64,
+    pub longest: f64,
 }
 
 impl Study {
@@ -125,6 +128,12 @@ impl Study {
     #[must_use]
     pub fn quiet_ms(&self) -> i64 {
         (self.quiet_period * 1_000.0) as i64
+    }
+
+    /// When a study closes that opens, or receives, now.
+    #[must_use]
+    pub fn closing(&self, now: UnixMs) -> Closing {
+        Closing::from(now, self.quiet_ms(), (self.longest * 1_000.0) as i64)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::verdict::judge;
 use centinela_domain::UnixMs;
 use centinela_domain::gate::{Decision, SkipReason};
 use centinela_domain::priority::Urgency;
-use centinela_domain::study::{StudyState, quiet_until};
+use centinela_domain::study::StudyState;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 
@@ -102,7 +102,7 @@ async fn open_studies(
     fresh: &[&mut Waiting],
     now: UnixMs,
 ) -> Result<HashMap<String, StudyRow>, IngestError> {
-    let until = quiet_until(now, app.config.settings.study.quiet_ms());
+    let closing = app.config.settings.study.closing(now);
     let mut arrivals: Vec<Arrival> = Vec::new();
     for waiting in fresh {
         match arrivals.iter_mut().find(|a| a.study_uid == waiting.row.study_uid) {
@@ -112,7 +112,7 @@ async fn open_studies(
                 identity: waiting.header.identity_digest.clone(),
                 urgency: waiting.urgency,
                 now,
-                quiet_until: until,
+                closing,
             }),
         }
     }
@@ -191,7 +191,7 @@ async fn restored(tx: &mut Tx, app: &App, waiting: &Waiting, first: &InstanceRow
         identity: waiting.header.identity_digest.clone(),
         urgency: waiting.urgency,
         now,
-        quiet_until: quiet_until(now, app.config.settings.study.quiet_ms()),
+        closing: app.config.settings.study.closing(now),
     };
     studies::arrived(tx, &[arrival]).await?;
     let detail = json!({ "calling": row.calling, "bytes": row.bytes });

@@ -4,7 +4,7 @@ use super::{Tx, on};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::priority::Urgency;
-use centinela_domain::study::StudyState;
+use centinela_domain::study::{Closing, StudyState};
 use sqlx::QueryBuilder;
 
 /// A study as it stands.
@@ -59,26 +59,27 @@ pub struct Arrival {
     pub urgency: Urgency,
     /// When the last of them arrived.
     pub now: UnixMs,
-    /// The study closes then, if it is still receiving.
-    pub quiet_until: UnixMs,
+    /// When the study closes, if it is still receiving, or if these open it.
+    pub closing: Closing,
 }
 
 /// Instances arrived, of several studies, each named once: the studies' rows, made in state receiving
-/// where these are the first. The quiet period starts again for a study that is still receiving.
+/// where these are the first. The quiet period starts again for a study that is still receiving, until it closes at the latest.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn arrived(tx: &mut Tx, arrivals: &[Arrival]) -> Result<Vec<StudyRow>> {
     Ok(on!(tx, c => QueryBuilder::new(
-        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until, identity, urgency) ")
+        "insert into study (study_uid, state, revision, first_at, last_at, quiet_until, closes_by, identity, urgency) ")
         .push_values(arrivals, |mut v, a| {
             v.push_bind(&a.study_uid).push("'receiving'").push("1").push_bind(a.now).push_bind(a.now);
-            v.push_bind(a.quiet_until).push_bind(&a.identity).push_bind(a.urgency.number());
+            v.push_bind(a.closing.quiet_until).push_bind(a.closing.closes_by).push_bind(&a.identity).push_bind(a.urgency.number());
         })
         .push(
             " on conflict (study_uid) do update set last_at = excluded.last_at, urgency = \
              case when excluded.urgency > study.urgency then excluded.urgency else study.urgency end, quiet_until = \
-             case when study.state = 'receiving' then excluded.quiet_until else study.quiet_until end returning *")
+             case when study.state <> 'receiving' then study.quiet_until when excluded.quiet_until > study.closes_by \
+             then study.closes_by else excluded.quiet_until end returning *")
         .build_query_as().fetch_all(c).await?))
 }
 
@@ -116,11 +117,11 @@ pub async fn close_due(tx: &mut Tx, now: UnixMs) -> Result<Vec<StudyRow>> {
 ///
 /// # Errors
 /// If the database fails.
-pub async fn reopen(tx: &mut Tx, study_uid: &str, quiet_until: UnixMs) -> Result<i64> {
+pub async fn reopen(tx: &mut Tx, study_uid: &str, closing: Closing) -> Result<i64> {
     let (revision,): (i64,) = on!(tx, c => sqlx::query_as(
-        "update study set state = 'receiving', revision = revision + 1, quiet_until = $2, closed_at = null, \
+        "update study set state = 'receiving', revision = revision + 1, quiet_until = $2, closes_by = $3, closed_at = null, \
          settled_at = null, reason = null where study_uid = $1 returning revision")
-        .bind(study_uid).bind(quiet_until).fetch_one(c).await?);
+        .bind(study_uid).bind(closing.quiet_until).bind(closing.closes_by).fetch_one(c).await?);
     Ok(revision)
 }
 

@@ -20,7 +20,7 @@ use centinela::store::variants::{self, VariantRow};
 use centinela::store::{Db, Tx, deliveries, retention, studies};
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::priority::Urgency;
-use centinela_domain::study::StudyState;
+use centinela_domain::study::{Closing, StudyState};
 use centinela_phantom::{Pathology, collection};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -334,7 +334,7 @@ async fn film(tx: &mut Tx, uid: &str, state: StudyState, (job, delivery, variant
         identity: "who".to_owned(),
         urgency: Urgency::Routine,
         now: at,
-        quiet_until,
+        closing: Closing { quiet_until, closes_by: i64::MAX },
     };
     studies::arrived(tx, &[arrival(at)]).await.unwrap();
     if state != StudyState::Receiving {

@@ -7,7 +7,7 @@ use centinela::store::{Db, Tx, deliveries, studies};
 use centinela_domain::commitment::Reference;
 use centinela_domain::delivery::DeliveryState;
 use centinela_domain::priority::Urgency;
-use centinela_domain::study::StudyState;
+use centinela_domain::study::{Closing, StudyState};
 use centinela_domain::uid::Uid;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 async fn contract(db: &Db) {
     study_opens_closes_and_reopens(db).await;
+    a_study_that_never_falls_quiet_closes_all_the_same(db).await;
     a_rolled_back_transaction_leaves_nothing(db).await;
     events_are_told_by_kind(db).await;
     writers_stand_in_line(db).await;
@@ -38,7 +39,7 @@ fn arrival(study: &str, now: i64) -> studies::Arrival {
         identity: format!("who-{now}"),
         urgency: Urgency::Routine,
         now,
-        quiet_until: now + 500,
+        closing: Closing::from(now, 500, 5_000),
     }
 }
 
@@ -62,7 +63,7 @@ async fn study_opens_closes_and_reopens(db: &Db) {
     assert_eq!(closed(&mut tx, 700).await, [("1.2.3".to_owned(), 1)]);
     assert!(studies::close_due(&mut tx, 900).await.unwrap().is_empty(), "closed once");
     studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 800).await.unwrap();
-    assert_eq!(studies::reopen(&mut tx, "1.2.3", 2_000).await.unwrap(), 2);
+    assert_eq!(studies::reopen(&mut tx, "1.2.3", Closing::from(1_500, 500, 5_000)).await.unwrap(), 2);
     // A report of the old revision that ends now must not settle the new one.
     studies::settle(&mut tx, "1.2.3", 1, StudyState::Analyzed, None, 900).await.unwrap();
     let row = studies::find(&mut tx, "1.2.3").await.unwrap().unwrap();
@@ -70,6 +71,16 @@ async fn study_opens_closes_and_reopens(db: &Db) {
     assert_eq!(studies::page(&mut tx, Some("receiving"), None, 10).await.unwrap().len(), 1);
     assert!(studies::page(&mut tx, Some("failed"), None, 10).await.unwrap().is_empty());
     tx.commit().await.unwrap();
+}
+
+async fn a_study_that_never_falls_quiet_closes_all_the_same(db: &Db) {
+    let mut tx = db.write().await.unwrap();
+    for now in (10_000..16_000).step_by(400) {
+        let row = studies::arrived(&mut tx, &[arrival("4.4", now)]).await.unwrap().remove(0);
+        assert_eq!(row.quiet_until, (now + 500).min(15_000));
+    }
+    assert!(closed(&mut tx, 14_999).await.is_empty());
+    assert_eq!(closed(&mut tx, 15_000).await, [("4.4".to_owned(), 1)]);
 }
 
 async fn a_rolled_back_transaction_leaves_nothing(db: &Db) {

@@ -17,7 +17,7 @@ use centinela_domain::delivery::DeliveryState;
 use centinela_domain::gate::{SkipReason, ViewFound};
 use centinela_domain::job::{JobState, MAX_ATTEMPTS};
 use centinela_domain::priority::Urgency;
-use centinela_domain::study::StudyState;
+use centinela_domain::study::{Closing, StudyState};
 use centinela_domain::uid::Uid;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ pub fn arrival(study: &str, at: i64) -> studies::Arrival {
         identity,
         urgency: Urgency::Routine,
         now: at,
-        quiet_until: at + 5_000,
+        closing: Closing::from(at, 5_000, 900_000),
     }
 }
 
