@@ -22,6 +22,8 @@ pub mod ingest;
 pub mod loaded;
 pub mod outgoing;
 pub mod probing;
+pub mod proof;
+pub mod proven;
 pub mod queue;
 pub mod retention;
 pub mod store;

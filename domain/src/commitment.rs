@@ -82,20 +82,7 @@ impl Request {
     /// and for an invalid UID, 0x0120 for a missing attribute, 0x0121 for an empty one, 0x0213 for
     /// more than [`MAX_BYTES`] or [`MAX_REFERENCES`].
     pub fn read(data: &[u8], transfer_syntax: &Uid) -> Result<Self, DimseStatus> {
-        if data.len() > MAX_BYTES {
-            return Err(DimseStatus::RESOURCE_LIMITATION);
-        }
-        let (encoding, deflated) = Encoding::of(transfer_syntax.as_str());
-        if deflated {
-            return Err(DimseStatus::INVALID_ARGUMENT_VALUE);
-        }
-        let mut reader = Reader::default();
-        if walk(data, encoding, &mut |token| reader.take(token)).error.is_some() {
-            return Err(DimseStatus::INVALID_ARGUMENT_VALUE);
-        }
-        if let Some(status) = reader.refused {
-            return Err(status);
-        }
+        let reader = Reader::of(data, transfer_syntax)?;
         match (reader.transaction, reader.sequence, reader.references) {
             (None, ..) | (_, false, _) => Err(DimseStatus::MISSING_ATTRIBUTE),
             (Some(_), true, references) if references.is_empty() => Err(DimseStatus::MISSING_ATTRIBUTE_VALUE),
@@ -104,13 +91,33 @@ impl Request {
     }
 }
 
+impl Report {
+    /// Reads the event information: what is named twice counts once, and as failed if it is both.
+    ///
+    /// # Errors
+    /// The status to answer (PS3.7 section 10.1.1.1.8), as [`Request::read`].
+    pub fn read(data: &[u8], transfer_syntax: &Uid) -> Result<Self, DimseStatus> {
+        let reader = Reader::of(data, transfer_syntax)?;
+        let transaction = reader.transaction.ok_or(DimseStatus::MISSING_ATTRIBUTE)?;
+        if reader.references.is_empty() && reader.failed.is_empty() {
+            return Err(DimseStatus::MISSING_ATTRIBUTE);
+        }
+        let failed: HashSet<&Reference> = reader.failed.iter().map(|(reference, _)| reference).collect();
+        let committed = reader.references.iter().filter(|r| !failed.contains(r)).cloned().collect();
+        Ok(Self { transaction, committed, failed: reader.failed })
+    }
+}
+
 /// Collects what the walk shows; keeps the first thing that is wrong.
 #[derive(Default)]
 struct Reader {
     /// Open sequences and items.
     depth: usize,
-    /// The open sequence of the top level is the Referenced SOP Sequence.
+    /// The open sequence of the top level is the Referenced SOP Sequence, or the Failed SOP Sequence.
     inside: bool,
+    failing: bool,
+    reason: Option<FailureReason>,
+    failed: Vec<(Reference, FailureReason)>,
     sequence: bool,
     transaction: Option<Uid>,
     class: Option<Uid>,
@@ -121,12 +128,31 @@ struct Reader {
 }
 
 impl Reader {
+    fn of(data: &[u8], transfer_syntax: &Uid) -> Result<Self, DimseStatus> {
+        if data.len() > MAX_BYTES {
+            return Err(DimseStatus::RESOURCE_LIMITATION);
+        }
+        let (encoding, deflated) = Encoding::of(transfer_syntax.as_str());
+        if deflated {
+            return Err(DimseStatus::INVALID_ARGUMENT_VALUE);
+        }
+        let mut reader = Self::default();
+        if walk(data, encoding, &mut |token| reader.take(token)).error.is_some() {
+            return Err(DimseStatus::INVALID_ARGUMENT_VALUE);
+        }
+        match reader.refused {
+            Some(status) => Err(status),
+            None => Ok(reader),
+        }
+    }
+
     fn take(&mut self, token: Token<'_>) {
         match token {
             Token::Sequence(tag) => {
                 if self.depth == 0 {
-                    self.inside = tag == REFERENCED_SEQUENCE;
-                    self.sequence |= self.inside;
+                    self.failing = tag == FAILED_SEQUENCE;
+                    self.inside = tag == REFERENCED_SEQUENCE || self.failing;
+                    self.sequence |= tag == REFERENCED_SEQUENCE;
                 }
                 self.depth += 1;
             }
@@ -142,6 +168,9 @@ impl Reader {
                 (TRANSACTION, 0) => self.transaction = self.uid(bytes),
                 (CLASS, 2) if self.inside => self.class = self.uid(bytes),
                 (INSTANCE, 2) if self.inside => self.instance = self.uid(bytes),
+                (REASON, 2) if self.failing => {
+                    self.reason = bytes.try_into().ok().map(|two| FailureReason(u16::from_le_bytes(two)));
+                }
                 _ => {}
             },
         }
@@ -151,8 +180,11 @@ impl Reader {
         match (self.class.take(), self.instance.take()) {
             (Some(sop_class), Some(sop_instance)) => {
                 let reference = Reference { sop_class, sop_instance };
-                if self.references.len() == MAX_REFERENCES {
+                let reason = self.reason.take();
+                if self.references.len() + self.failed.len() >= MAX_REFERENCES {
                     self.refused.get_or_insert(DimseStatus::RESOURCE_LIMITATION);
+                } else if self.failing {
+                    self.failed.push((reference, reason.unwrap_or(FailureReason::PROCESSING_FAILURE)));
                 } else if self.seen.insert(reference.clone()) {
                     self.references.push(reference);
                 }

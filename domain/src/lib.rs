@@ -28,6 +28,7 @@ pub mod plot;
 pub mod prediction;
 pub mod priority;
 pub mod profile;
+pub mod query;
 pub mod result;
 pub mod scan;
 pub mod status;

@@ -16,6 +16,8 @@ impl DimseStatus {
     pub const DUPLICATE_SOP_INSTANCE: Self = Self(0x0111);
     /// No such SOP Instance.
     pub const NO_SUCH_INSTANCE: Self = Self(0x0112);
+    /// No such event type (PS3.7 annex C).
+    pub const NO_SUCH_EVENT_TYPE: Self = Self(0x0113);
     /// Invalid argument value.
     pub const INVALID_ARGUMENT_VALUE: Self = Self(0x0115);
     /// Invalid SOP Instance: the UID does not follow the rules.

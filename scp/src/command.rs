@@ -12,6 +12,8 @@ pub(crate) const COMMAND_LIMIT: usize = 16 * 1024;
 pub(crate) mod field {
     pub(crate) const C_STORE_RQ: u16 = 0x0001;
     pub(crate) const C_STORE_RSP: u16 = 0x8001;
+    pub(crate) const C_FIND_RQ: u16 = 0x0020;
+    pub(crate) const C_FIND_RSP: u16 = 0x8020;
     pub(crate) const C_ECHO_RQ: u16 = 0x0030;
     pub(crate) const C_ECHO_RSP: u16 = 0x8030;
     pub(crate) const N_EVENT_REPORT_RQ: u16 = 0x0100;
@@ -133,6 +135,17 @@ pub(crate) fn store_request(message_id: u16, sop_class: &Uid, sop_instance: &Uid
         .number(PRIORITY, 0)
         .number(DATA_SET_TYPE, 0x0001)
         .uid(AFFECTED_INSTANCE, Some(sop_instance))
+        .finish()
+}
+
+/// C-FIND-RQ of medium priority (PS3.7 section 9.3.2.1).
+pub(crate) fn find_request(message_id: u16, sop_class: &Uid) -> Vec<u8> {
+    Encoder::new()
+        .uid(AFFECTED_CLASS, Some(sop_class))
+        .number(COMMAND_FIELD, field::C_FIND_RQ)
+        .number(MESSAGE_ID, message_id)
+        .number(PRIORITY, 0)
+        .number(DATA_SET_TYPE, 0x0001)
         .finish()
 }
 

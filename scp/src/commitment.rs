@@ -46,6 +46,21 @@ pub struct CommitmentRequest {
     pub channel: ReportChannel,
 }
 
+/// A peer's report on a request of ours, its data set read and checked.
+#[derive(Debug)]
+pub struct ReportedCommitment {
+    /// The peer's AE title.
+    pub calling: AeTitle,
+    /// The AE title under which it called us.
+    pub called: AeTitle,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// The association.
+    pub association: AssociationId,
+    /// What it says.
+    pub report: Report,
+}
+
 /// Reports on the association on which the request came. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ReportChannel {

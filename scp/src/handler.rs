@@ -1,7 +1,7 @@
 //! What crosses from the network to the application: one trait and the values it is given
 //! (C-STORE, PS3.4 annex B; PS3.7 section 9.1.1; storage commitment, PS3.4 annex J).
 
-use crate::commitment::CommitmentRequest;
+use crate::commitment::{CommitmentRequest, ReportedCommitment};
 use crate::rejection::RefusalCause;
 use crate::spool::Spooled;
 use centinela_domain::ae::AeTitle;
@@ -86,6 +86,13 @@ pub trait StoreHandler: Send + Sync + 'static {
     fn commit(&self, request: CommitmentRequest) -> impl Future<Output = DimseStatus> + Send {
         drop(request);
         async { DimseStatus::UNRECOGNIZED_OPERATION }
+    }
+
+    /// Called when a peer reports on a request of ours, on an association of its own. The handler makes it
+    /// durable and returns the status to answer.
+    fn report(&self, reported: ReportedCommitment) -> impl Future<Output = DimseStatus> + Send {
+        drop(reported);
+        async { DimseStatus::INVALID_ARGUMENT_VALUE }
     }
 
     /// Told of each association. Must not block.

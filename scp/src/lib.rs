@@ -38,7 +38,7 @@ mod state;
 mod tls;
 mod wire;
 
-pub use commitment::{CommitmentRequest, NotReported, ReportChannel};
+pub use commitment::{CommitmentRequest, NotReported, ReportChannel, ReportedCommitment};
 pub use handler::{
     AbortCause, AssociationChange, AssociationEvent, AssociationId, Priority, ReceivedInstance, StoreHandler,
     StoreRequest,
@@ -51,7 +51,7 @@ pub use policy::{CalledRule, Caller, CallerRule, Limits, Policy, Security};
 pub use proposal::{ContextAnswer, PeerAnswer, ProposedContext, Role};
 pub use rejection::{RefusalCause, Rejection};
 pub use remote::{Remote, RequestError};
-pub use scu::{Requestor, RequestorOptions};
+pub use scu::{HeardReport, Requestor, RequestorOptions};
 pub use sniff::{Speaks, sniff};
 pub use spool::Spooled;
 pub use tls::suites;

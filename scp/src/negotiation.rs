@@ -186,26 +186,23 @@ impl Proposal {
         })
     }
 
-    /// Storage commitment needs the requestor as SCU: we are its SCP, and never ask anybody. Without
-    /// a role selection the requestor is SCU.
+    /// Storage commitment: the requestor asks as SCU, or reports to us as SCP. Without a role selection it is SCU.
     fn in_role(&self, context: Context) -> Result<Context, PresentationContextResultReason> {
         let class = context.abstract_syntax.as_str();
         match self.proposed_roles(class) {
-            Some(RequestorRoles { scu: false, .. }) if class == commitment::SOP_CLASS => {
+            Some(RequestorRoles { scu: false, scp: false }) if class == commitment::SOP_CLASS => {
                 Err(PresentationContextResultReason::UserRejection)
             }
             _ => Ok(context),
         }
     }
 
-    /// The answer to a role selection for storage commitment: SCU as proposed, never SCP. For other
-    /// classes the default roles hold, as they do where the item is left out.
+    /// The answer to a role selection for storage commitment: as proposed. For other classes the default roles hold, as they do where the item is left out.
     fn roles(&self, contexts: &[Context]) -> Option<UserVariableItem> {
         let class = commitment::SOP_CLASS;
         let roles = self.proposed_roles(class)?;
         let accepted = contexts.iter().any(|context| context.abstract_syntax.as_str() == class);
-        let granted = RequestorRoles { scu: roles.scu, scp: false };
-        accepted.then(|| UserVariableItem::ScuScpRoleSelectionSubItem(class.to_owned(), granted))
+        accepted.then(|| UserVariableItem::ScuScpRoleSelectionSubItem(class.to_owned(), roles))
     }
 }
 

@@ -6,8 +6,8 @@ use crate::negotiation::{APPLICATION_CONTEXT, Context, IMPLICIT_LITTLE_ENDIAN, V
 use crate::remote::Remote;
 use crate::scu::RequestorOptions;
 use centinela_domain::ability::ContextRefusal;
-use centinela_domain::commitment;
 use centinela_domain::uid::Uid;
+use centinela_domain::{commitment, query};
 use dicom_ul::pdu::{
     AssociationAC, AssociationRQ, Pdu, PresentationContextProposed, PresentationContextResultReason, RequestorRoles,
     UserVariableItem, write_pdu,
@@ -45,6 +45,19 @@ impl ProposedContext {
     #[must_use]
     pub fn verification() -> Self {
         Self::new(constant(VERIFICATION), vec![constant(IMPLICIT_LITTLE_ENDIAN)])
+    }
+
+    /// The context that [`crate::Requestor::ask_commitment`] needs.
+    #[must_use]
+    pub fn commitment_request() -> Self {
+        Self { role: Role::Scu, ..Self::commitment() }
+    }
+
+    /// The context that [`crate::Requestor::holds`] needs.
+    #[must_use]
+    pub fn find() -> Self {
+        let syntaxes = [EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN];
+        Self::new(constant(query::FIND), syntaxes.into_iter().map(constant).collect())
     }
 
     /// The context that [`crate::Requestor::report`] needs. Proposed together with the SCP role: we call, but the

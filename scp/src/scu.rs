@@ -2,6 +2,10 @@
 //! PS3.7 section 9.1, PS3.8 section 9.2), storage commitment in both roles (PS3.4 annex J).
 //! One request is outstanding at a time.
 
+mod asking;
+
+pub use asking::HeardReport;
+
 use crate::command::{
     COMMAND_LIMIT, CommandSet, action_request, echo_request, event_report_request, field, store_request,
 };
@@ -15,11 +19,13 @@ use crate::remote::{Remote, RequestError};
 use crate::state::Event;
 use crate::tls::Transport;
 use crate::wire::{AbortReason, Arrival, Fault, Patience, Wire, kind};
+use asking::broken;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::commitment::{self, Report, Request};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use dicom_ul::pdu::{Pdu, read_pdu};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -64,6 +70,8 @@ pub struct Requestor {
     wait: Duration,
     last_message_id: u16,
     broken: bool,
+    /// Reports that came while something else was waited for.
+    unheard: VecDeque<(u8, CommandSet, Vec<u8>)>,
 }
 
 impl Requestor {
@@ -133,6 +141,7 @@ impl Requestor {
             wait: options.response_timeout,
             last_message_id: 0,
             broken: false,
+            unheard: VecDeque::new(),
         };
         let step = "association request";
         let sent = requestor.wire.send(&request, requestor.wait).await;
@@ -307,27 +316,15 @@ impl Requestor {
         self.checked(outcome, step).await
     }
 
-    /// Collects the command set of the response to the last request.
+    /// Collects the command set of the response to the last request; a report that comes first is kept.
     async fn response(&mut self, context: u8, expected: u16) -> Result<DimseStatus, Fault> {
-        let patience = Patience { between: self.wait, inside: self.wait, open: true };
-        let broken = |what| Fault::Violation(AbortReason::ServiceUser, what);
-        let mut bytes = Vec::new();
-        loop {
-            let Arrival::Fragment(fragment) = self.wire.next(patience).await? else {
-                return Err(Fault::Violation(AbortReason::UnexpectedPdu, "a release by the peer"));
-            };
-            if fragment.context != context || !fragment.command {
-                return Err(broken("a message that is no response"));
+        let set = loop {
+            let set = self.command(context).await?;
+            if set.field != field::N_EVENT_REPORT_RQ {
+                break set;
             }
-            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
-                return Err(broken("a response longer than the limit"));
-            }
-            bytes.extend_from_slice(fragment.data);
-            if fragment.last {
-                break;
-            }
-        }
-        let set = CommandSet::parse(&bytes).ok_or_else(|| broken("a response that is torn"))?;
+            self.keep_report(context, set).await?;
+        };
         if set.field != expected || set.responded_id != Some(self.last_message_id) {
             return Err(broken("a response to something else"));
         }
@@ -338,6 +335,29 @@ impl Requestor {
             (true, _) => return Err(broken("a response with a data set")),
         }
         set.status.ok_or_else(|| broken("a response without a status"))
+    }
+
+    /// Collects a command set on one context.
+    async fn command(&mut self, context: u8) -> Result<CommandSet, Fault> {
+        self.rest_of_command(context, Vec::new(), false).await
+    }
+
+    async fn rest_of_command(&mut self, context: u8, mut bytes: Vec<u8>, mut last: bool) -> Result<CommandSet, Fault> {
+        let patience = Patience { between: self.wait, inside: self.wait, open: true };
+        while !last {
+            let Arrival::Fragment(fragment) = self.wire.next(patience).await? else {
+                return Err(Fault::Violation(AbortReason::UnexpectedPdu, "a release by the peer"));
+            };
+            if fragment.context != context || !fragment.command {
+                return Err(broken("a message that is no response"));
+            }
+            if bytes.len() + fragment.data.len() > COMMAND_LIMIT {
+                return Err(broken("a response longer than the limit"));
+            }
+            bytes.extend_from_slice(fragment.data);
+            last = fragment.last;
+        }
+        CommandSet::parse(&bytes).ok_or_else(|| broken("a response that is torn"))
     }
 
     async fn skip_data_set(&mut self, context: u8) -> Result<(), Fault> {

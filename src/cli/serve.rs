@@ -11,6 +11,7 @@ use crate::config::{Called, Callers, Config, Peer};
 use crate::credentials::Credentials;
 use crate::delivery;
 use crate::ingest::{self, Ingest};
+use crate::proof;
 use crate::retention;
 use crate::telemetry;
 use crate::timers;
@@ -105,6 +106,7 @@ impl Running {
         }
         if has(Role::Delivery) {
             roles.spawn(named("delivery", delivery::run(Arc::clone(&app), stop.clone())));
+            roles.spawn(named("proof", proof::run(Arc::clone(&app), stop.clone())));
             roles.spawn(named("alerts", alert::run(Arc::clone(&app), stop.clone())));
         }
         roles.spawn(named("timers", timers::run(Arc::clone(&app), stop.clone())));

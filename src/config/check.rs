@@ -47,6 +47,7 @@ pub(super) fn settings(settings: &Settings, problems: &mut Vec<String>) {
         ("[delivery] connect_timeout", delivery.connect_timeout, 1),
         ("[delivery] response_timeout", delivery.response_timeout, 1),
         ("[delivery] echo_every", delivery.echo_every, 1),
+        ("[delivery] commitment_timeout", delivery.commitment_timeout, 1),
         ("[delivery] probe_every", delivery.probe_every, 1),
     ] {
         if !(least..=86_400).contains(&seconds) {

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use alerts::{Alerts, Webhook};
-pub use peers::{Peer, Peers};
+pub use peers::{Commitment, Peer, Peers, Verify};
 pub use tls::{Clients, Identity, Mode, PeerTls, Tls};
 pub use way::{OAuth, Secret, Way};
 
@@ -261,6 +261,8 @@ pub struct Delivery {
     pub connect_timeout: u64,
     pub response_timeout: u64,
     pub echo_every: u64,
+    pub commitment_wait: u64,
+    pub commitment_timeout: u64,
     pub probe_every: u64,
 }
 

@@ -37,6 +37,30 @@ pub struct NodeTitle {
     pub port: Option<u16>,
 }
 
+/// Whether a destination is asked for storage commitment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Commitment {
+    /// Where it offers it.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always; where it does not, the results say so.
+    Require,
+}
+
+/// How results that nobody promised to keep are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    /// Only where a promised report does not come.
+    #[default]
+    None,
+    /// By C-FIND, wherever there is no promise.
+    Find,
+}
+
 /// One `[[peer]]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +103,12 @@ pub struct Peer {
     pub tls: Option<PeerTls>,
     /// How urgent the films are that it sends, whatever it says itself.
     pub urgency: Option<Urgency>,
+    /// Whether it is asked to commit to what it accepted.
+    #[serde(default)]
+    pub commitment: Commitment,
+    /// How what it accepted without a promise is looked for.
+    #[serde(default)]
+    pub verify: Verify,
     /// What it receives.
     #[serde(default)]
     pub deliver: Deliver,

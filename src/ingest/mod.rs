@@ -18,13 +18,14 @@ use crate::app::{App, Counters};
 use crate::blob;
 use crate::config::Conflicts;
 use crate::failpoint;
+use crate::proven;
 use crate::store::instances::{self, InstanceRow};
 use anyhow::Context as _;
 use centinela_domain::priority::Urgency;
 use centinela_domain::status::DimseStatus;
 use centinela_scp::{
-    AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, RefusalCause, StoreHandler,
-    StoreRequest,
+    AssociationChange, AssociationEvent, CommitmentRequest, Priority, ReceivedInstance, RefusalCause,
+    ReportedCommitment, StoreHandler, StoreRequest,
 };
 use commit::Committer;
 pub use error::IngestError;
@@ -186,6 +187,10 @@ impl StoreHandler for Ingest {
                 status
             }
         }
+    }
+
+    async fn report(&self, reported: ReportedCommitment) -> DimseStatus {
+        proven::report(&self.app, reported.calling.as_str(), &reported.report).await
     }
 
     async fn commit(&self, request: CommitmentRequest) -> DimseStatus {

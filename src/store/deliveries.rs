@@ -44,6 +44,8 @@ pub struct DeliveryRow {
     pub committed_at: Option<UnixMs>,
     /// Transaction UID of that promise (0008,1195).
     pub transaction_uid: Option<String>,
+    /// When C-FIND found it there, where nobody promised.
+    pub found_at: Option<UnixMs>,
     /// When an operator took it out of the outbox.
     pub parked_at: Option<UnixMs>,
     /// Why.

@@ -89,6 +89,16 @@ pub enum EventKind {
     FilmsDeleted,
     /// A deleted or damaged film came again: its bytes are back.
     FilmRestored,
+    /// A destination was asked to commit to results.
+    ProofAsked,
+    /// It reported which of them it keeps.
+    ProofReported,
+    /// It did not report in time.
+    ProofOverdue,
+    /// It refused the request.
+    ProofRefused,
+    /// Results were looked for at a destination that did not promise to keep them.
+    ProofLooked,
     /// Something is wrong that a person must look at; about no study.
     AlertRaised,
     /// It is over.
@@ -96,7 +106,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 42] = [
+pub const ALL: [EventKind; 47] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -137,6 +147,11 @@ pub const ALL: [EventKind; 42] = [
     EventKind::QuarantineKept,
     EventKind::FilmsDeleted,
     EventKind::FilmRestored,
+    EventKind::ProofAsked,
+    EventKind::ProofReported,
+    EventKind::ProofOverdue,
+    EventKind::ProofRefused,
+    EventKind::ProofLooked,
     EventKind::AlertRaised,
     EventKind::AlertCleared,
 ];
@@ -197,6 +212,11 @@ impl EventKind {
             Self::QuarantineKept => "quarantine_kept",
             Self::FilmsDeleted => "films_deleted",
             Self::FilmRestored => "film_restored",
+            Self::ProofAsked => "proof_asked",
+            Self::ProofReported => "proof_reported",
+            Self::ProofOverdue => "proof_overdue",
+            Self::ProofRefused => "proof_refused",
+            Self::ProofLooked => "proof_looked",
             Self::AlertRaised => "alert_raised",
             Self::AlertCleared => "alert_cleared",
         }

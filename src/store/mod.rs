@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod outbox;
 pub mod predictions;
 pub mod probes;
+pub mod proofs;
 pub mod results;
 pub mod retention;
 pub mod settings;

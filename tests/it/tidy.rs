@@ -64,7 +64,7 @@ fn imports_go_one_way() {
 
 #[test]
 fn stages_meet_only_in_rows() {
-    let stages = ["ingest", "analyze", "delivery", "commitment", "retention"];
+    let stages = ["ingest", "analyze", "delivery", "commitment", "proof", "retention"];
     for stage in stages {
         for path in rust_files(&format!("src/{stage}")) {
             for (n, line) in code_lines(&path) {

@@ -1,13 +1,15 @@
 //! N-ACTION: a request is read into a bounded buffer, checked and handed over (PS3.7 section
-//! 10.1.4). N-EVENT-REPORT to us: we asked nobody, so every transaction is unknown here.
+//! 10.1.4). N-EVENT-REPORT to us, of a peer that we asked: likewise (section 10.1.1).
 
-use super::{CommitmentRequest, Reports};
+use super::{CommitmentRequest, ReportedCommitment, Reports};
 use crate::association::{Association, dimse, unexpected};
 use crate::command::CommandSet;
 use crate::handler::StoreHandler;
 use crate::negotiation::Context;
 use crate::wire::{Arrival, Fault, Patience, Wire};
-use centinela_domain::commitment::{MAX_BYTES, REQUEST, Request, SOP_CLASS, SOP_INSTANCE};
+use centinela_domain::commitment::{
+    ALL_COMMITTED, MAX_BYTES, REQUEST, Report, Request, SOME_FAILED, SOP_CLASS, SOP_INSTANCE,
+};
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::{Uid, UidError};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -63,20 +65,40 @@ impl<H: StoreHandler> Association<H> {
         Ok(self.handler.commit(request).await)
     }
 
-    /// Serves an N-EVENT-REPORT request: somebody reports on a transaction that we never began.
+    /// Serves an N-EVENT-REPORT request: a peer that we asked reports. Whatever roles were negotiated: many peers
+    /// propose none.
     pub(crate) async fn serve_event_report<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         wire: &mut Wire<S>,
         context: &Context,
         command: &CommandSet,
     ) -> Result<DimseStatus, Fault> {
-        if command.data_set {
-            self.consume(wire, context, None).await?;
+        let refusal = match command.event_type {
+            _ if context.abstract_syntax.as_str() != SOP_CLASS => Some(DimseStatus::UNRECOGNIZED_OPERATION),
+            Some(ALL_COMMITTED | SOME_FAILED) if command.data_set => None,
+            Some(ALL_COMMITTED | SOME_FAILED) => Some(DimseStatus::INVALID_ARGUMENT_VALUE),
+            Some(_) => Some(DimseStatus::NO_SUCH_EVENT_TYPE),
+            None => Some(DimseStatus::MISTYPED_ARGUMENT),
+        };
+        if let Some(status) = refusal {
+            if command.data_set {
+                self.consume(wire, context, None).await?;
+            }
+            return Ok(status);
         }
-        if context.abstract_syntax.as_str() != SOP_CLASS {
-            return Ok(DimseStatus::UNRECOGNIZED_OPERATION);
-        }
-        Ok(DimseStatus::INVALID_ARGUMENT_VALUE)
+        let Some((data_set, place)) = self.collect(wire, context).await? else {
+            return Ok(DimseStatus::RESOURCE_LIMITATION);
+        };
+        let (Some(calling), Some(called)) = (self.calling.clone(), self.called.clone()) else {
+            return Ok(DimseStatus::NOT_AUTHORIZED);
+        };
+        let report = match Report::read(&data_set, &context.transfer_syntax) {
+            Ok(report) => report,
+            Err(status) => return Ok(status),
+        };
+        drop((data_set, place));
+        let reported = ReportedCommitment { calling, called, peer: self.peer, association: self.id, report };
+        Ok(self.handler.report(reported).await)
     }
 
     /// Reads the data set of the open message; `None` if it is longer than a request may be, or is long

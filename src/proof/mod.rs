@@ -1,0 +1,127 @@
+//! Proof of delivery: every destination that offers storage commitment is asked to commit to our results, study by
+//! study (PS3.4 annex J, as SCU); its reports are taken wherever they come (`proven`), and where none comes, the
+//! results are looked for by C-FIND.
+//!
+//! One task for each destination. It meets `delivery` in rows: a result that is not kept is a delivery to make.
+
+mod ask;
+mod look;
+
+use crate::app::App;
+use crate::config::{Commitment, Peer, Verify, Way};
+use crate::store::events::{self, EventKind};
+use crate::store::proofs::{self, ProofRow, UnprovenRow};
+use crate::store::{Tx, destinations};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A study's results must have been accepted for so long: the rest of them may follow.
+const SETTLE_MS: i64 = 1_000;
+/// What was accepted longer ago is not asked for: an archive that begins to offer it is not asked about years.
+const OLDEST_MS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Transactions of one association.
+const MOST: i64 = 32;
+
+/// Asks every destination until stopped.
+///
+/// # Errors
+/// If a destination's loop ends on its own.
+pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    let peers = app.config.peers.destinations().filter(|peer| peer.way() == Way::Dicom);
+    for peer in peers.filter(|peer| peer.commitment != Commitment::Off || peer.verify == Verify::Find) {
+        tasks.spawn(serve(Arc::clone(&app), peer.clone(), stop.clone()));
+    }
+    tasks.spawn(async move {
+        stop.cancelled().await;
+        Ok(())
+    });
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("proof task")??;
+    }
+    Ok(())
+}
+
+async fn serve(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Result<()> {
+    while !stop.is_cancelled() {
+        let round = tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            round = round(&app, &peer) => round,
+        };
+        if let Err(error) = round {
+            tracing::error!(peer = peer.name, "proof of delivery could not be had: {error:#}");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+    Ok(())
+}
+
+/// One round: new transactions, then what is due.
+async fn round(app: &App, peer: &Peer) -> Result<()> {
+    let now = app.clock.now();
+    let (since, until) = (now - OLDEST_MS, now - SETTLE_MS);
+    {
+        let mut tx = app.db.read().await?;
+        if !proofs::any(&mut tx, &peer.name, since, until, now).await? {
+            return Ok(());
+        }
+        let row = destinations::find(&mut tx, &peer.name).await?;
+        // It is not called while it is down or parked: delivery finds out when it is back.
+        if row.is_some_and(|row| row.down_since.is_some() || row.is_parked()) {
+            return Ok(());
+        }
+    }
+    let due = {
+        let mut tx = app.db.write().await?;
+        let unoffered = proofs::unoffered_until(&mut tx, &peer.name).await?.is_some_and(|until| until > now);
+        let unproven = proofs::unproven(&mut tx, &peer.name, since, until).await?;
+        begin(&mut tx, peer, unoffered, unproven, now).await?;
+        let due = proofs::due(&mut tx, &peer.name, now, MOST).await?;
+        tx.commit().await?;
+        due
+    };
+    let of = |state: &str| due.iter().filter(|row| row.state == state).cloned().collect::<Vec<ProofRow>>();
+    ask::all(app, peer, of("asking")).await?;
+    overdue(app, peer, of("waiting")).await?;
+    look::all(app, peer, of("looking")).await
+}
+
+/// A transaction for each study.
+async fn begin(tx: &mut Tx, peer: &Peer, unoffered: bool, rows: Vec<UnprovenRow>, now: i64) -> Result<()> {
+    let asks = peer.commitment != Commitment::Off && !unoffered;
+    if !asks && peer.verify != Verify::Find {
+        return Ok(());
+    }
+    let state = if asks { "asking" } else { "looking" };
+    for study in rows.chunk_by(|a, b| a.study_uid == b.study_uid) {
+        proofs::begin(tx, &peer.name, state, study, now).await?;
+    }
+    Ok(())
+}
+
+/// Transactions whose report has not come in time.
+async fn overdue(app: &App, peer: &Peer, rows: Vec<ProofRow>) -> Result<()> {
+    for row in rows {
+        let now = app.clock.now();
+        let error = format!("{} took the request and has not reported", peer.name);
+        let mut tx = app.db.write().await?;
+        let step = proofs::Step { state: "looking", next_at: now, status: None, error: Some(&error) };
+        if proofs::step(&mut tx, &row, &step).await? {
+            let detail = json!({ "destination": peer.name, "transaction": row.transaction_uid });
+            events::append(&mut tx, now, Some(&row.study_uid), None, EventKind::ProofOverdue, detail).await?;
+        }
+        tx.commit().await?;
+        tracing::warn!(
+            peer = peer.name,
+            transaction = row.transaction_uid,
+            "no report in time: looking for the results"
+        );
+    }
+    Ok(())
+}
