@@ -31,6 +31,9 @@ pub const ALL: &[&str] = &[
 /// The failpoints that a request for storage commitment passes, in order.
 pub const COMMITMENT: &[&str] = &["commitment.recorded", "commitment.checked", "commitment.told"];
 
+/// The failpoints of our own requests for commitment, in order.
+pub const PROOF: &[&str] = &["proof.begun", "proof.asked", "proof.reported"];
+
 /// The failpoints of a report that goes in an older class, in order.
 pub const DOWNGRADE: &[&str] = &["downgrade.blob_durable", "downgrade.committed"];
 
@@ -41,7 +44,7 @@ pub const RETENTION: &[&str] = &["retention.marked", "retention.removed"];
 #[inline]
 pub fn hit(name: &'static str) {
     debug_assert!(
-        [ALL, COMMITMENT, DOWNGRADE, RETENTION].concat().contains(&name),
+        [ALL, COMMITMENT, PROOF, DOWNGRADE, RETENTION].concat().contains(&name),
         "failpoint {name} is missing in its list"
     );
     #[cfg(feature = "failpoints")]

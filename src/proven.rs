@@ -2,12 +2,13 @@
 //! and what C-FIND finds there.
 
 use crate::app::App;
+use crate::failpoint;
 use crate::store::events::{self, EventKind};
 use crate::store::proofs::{self, ProofRow};
 use anyhow::Result;
 use centinela_domain::UnixMs;
 use centinela_domain::commitment::{FailureReason, Report};
-use centinela_domain::delivery::next_attempt;
+use centinela_domain::delivery::next_proof;
 use centinela_domain::status::DimseStatus;
 use serde_json::json;
 use std::collections::HashMap;
@@ -70,6 +71,7 @@ async fn record(app: &App, title: &str, report: &Report) -> Result<bool> {
     });
     events::append(&mut tx, now, Some(&row.study_uid), None, EventKind::ProofReported, detail).await?;
     tx.commit().await?;
+    failpoint::hit("proof.reported");
     app.outbox.ring();
     let (peer, transaction) = (row.destination.as_str(), row.transaction_uid.as_str());
     if again + refused == 0 {
@@ -103,6 +105,6 @@ pub async fn send_again(
     now: UnixMs,
     why: &str,
 ) -> Result<bool> {
-    let next_at = next_attempt(now, row.round + 1, rand::random());
+    let next_at = next_proof(now, row.round, rand::random());
     proofs::send_again(tx, row, delivery, next_at, why).await
 }

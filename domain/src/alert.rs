@@ -13,6 +13,8 @@ pub enum AlertKind {
     DestinationBehind,
     /// A destination refused results for good.
     DeliveryRefused,
+    /// A destination answered success for results and will not commit to keep them.
+    NotCommitted,
     /// Films wait too long to be analysed.
     AnalysisBehind,
     /// Films or reports were given up.
@@ -25,9 +27,10 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::DestinationBehind,
         Self::DeliveryRefused,
+        Self::NotCommitted,
         Self::AnalysisBehind,
         Self::WorkGivenUp,
         Self::Quarantine,
@@ -40,6 +43,7 @@ impl AlertKind {
         match self {
             Self::DestinationBehind => "destination_behind",
             Self::DeliveryRefused => "delivery_refused",
+            Self::NotCommitted => "not_committed",
             Self::AnalysisBehind => "analysis_behind",
             Self::WorkGivenUp => "work_given_up",
             Self::Quarantine => "quarantine",
@@ -61,6 +65,9 @@ impl AlertKind {
                 "run `centinela doctor` for this destination; nothing is lost, it is sent as soon as it answers"
             }
             Self::DeliveryRefused => "see the last error of its deliveries, correct it there or here, then retry them",
+            Self::NotCommitted => {
+                "let it offer storage commitment for these classes, or set commitment = \"off\"; then retry them"
+            }
             Self::AnalysisBehind => "see whether the machine is overloaded; films are kept and analysed in turn",
             Self::WorkGivenUp => "see the reason of these studies; retry them once it is mended",
             Self::Quarantine => "two films have one UID: decide about each in the quarantine",
@@ -80,6 +87,8 @@ pub struct Queue {
     pub waiting: i64,
     /// Results that it refused and nobody has looked after.
     pub refused: i64,
+    /// Results that it accepted and will not commit to keep.
+    pub unpromised: i64,
 }
 
 /// Everything that is compared.
@@ -133,6 +142,10 @@ pub fn standing(facts: &Facts, limits: &AlertLimits) -> Vec<Standing> {
         if queue.refused > 0 {
             raise(AlertKind::DeliveryRefused, name, format!("{} results were refused", queue.refused));
         }
+        if queue.unpromised > 0 {
+            let text = format!("{} results were accepted without a promise to keep them", queue.unpromised);
+            raise(AlertKind::NotCommitted, name, text);
+        }
     }
     if facts.oldest_job_ms > limits.queued_ms {
         raise(AlertKind::AnalysisBehind, "", format!("the oldest job waits for {}", span(facts.oldest_job_ms)));
@@ -176,8 +189,13 @@ mod tests {
 
     #[test]
     fn nothing_stands_at_the_limits_and_everything_beyond() {
-        let queue =
-            |name: &str, oldest_ms, refused| Queue { destination: name.to_owned(), oldest_ms, waiting: 3, refused };
+        let queue = |name: &str, oldest_ms, refused| Queue {
+            destination: name.to_owned(),
+            oldest_ms,
+            waiting: 3,
+            refused,
+            unpromised: refused / 2,
+        };
         let quiet = Facts {
             queues: vec![queue("pacs", 900_000, 0)],
             oldest_job_ms: 600_000,
@@ -196,6 +214,7 @@ mod tests {
         let expected = [
             ("destination_behind", "pacs"),
             ("delivery_refused", "archive"),
+            ("not_committed", "archive"),
             ("analysis_behind", ""),
             ("work_given_up", ""),
             ("quarantine", ""),

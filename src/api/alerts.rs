@@ -16,7 +16,7 @@ dto! {
     AlertSummary {
         /// Identifier.
         id: String,
-        /// destination_behind, delivery_refused, analysis_behind, work_given_up, quarantine or disk_low.
+        /// destination_behind, delivery_refused, not_committed, analysis_behind, work_given_up, quarantine or disk_low.
         kind: String,
         /// Name of the destination, where it is about one.
         destination: Option<String>,

@@ -1,7 +1,7 @@
 //! One study's whole chain: received, durable, analysed, built, accepted, committed, with times. The same
 //! for `GET /api/v1/studies/{uid}/chain` and for `centinela status --study`.
 
-use super::dto::{FilmChain, Reason, ResultChain, StudyChain};
+use super::dto::{FilmChain, ProofChain, Reason, ResultChain, StudyChain};
 use super::problem::Problem;
 use super::studies::UNKNOWN;
 use super::time::Time;
@@ -11,6 +11,7 @@ use crate::store::deliveries::DeliveryRow;
 use crate::store::events::{EventKind, EventRow};
 use crate::store::instances::InstanceRow;
 use crate::store::predictions::PredictionRow;
+use crate::store::proofs::{self, ProofRow};
 use crate::store::results::ResultRow;
 use crate::store::{Db, deliveries, events, instances, predictions, results, studies};
 use anyhow::Result;
@@ -42,6 +43,7 @@ pub async fn gather(db: &Db, language: &Language, uid: &str) -> Result<Option<St
     let scored = predictions::of_study(&mut tx, uid).await?;
     let objects = results::of_study(&mut tx, uid).await?;
     let sent = deliveries::list(&mut tx, None, None, Some(uid), MANY).await?;
+    let asked = proofs::of_study(&mut tx, uid).await?;
     let feed = events::of_study(&mut tx, uid).await?;
     let films = rows.iter().map(|row| film(row, &scored, &feed, language)).collect::<Result<Vec<_>>>()?;
     let current: Vec<_> = objects.iter().filter(|object| object.revision == study.revision).collect();
@@ -66,6 +68,7 @@ pub async fn gather(db: &Db, language: &Language, uid: &str) -> Result<Option<St
         missing,
         films,
         results,
+        proofs: asked.into_iter().map(of_proof).collect(),
         study_uid: study.study_uid,
         state: study.state,
         revision: study.revision,
@@ -109,8 +112,22 @@ fn of_object(object: &ResultRow, sent: &[DeliveryRow]) -> Vec<ResultChain> {
         accepted_at: delivery.accepted_at.map(Time),
         committed_at: delivery.committed_at.map(Time),
         transaction_uid: delivery.transaction_uid.clone(),
+        found_at: delivery.found_at.map(Time),
     })
     .collect()
+}
+
+fn of_proof(row: ProofRow) -> ProofChain {
+    ProofChain {
+        due_at: row.due_at.filter(|_| row.state == "waiting").map(Time),
+        transaction_uid: row.transaction_uid,
+        destination: row.destination,
+        state: row.state,
+        instances: row.instances,
+        asked_at: row.asked_at.map(Time),
+        reported_at: row.reported_at.map(Time),
+        last_error: row.last_error,
+    }
 }
 
 /// What keeps the objects from being there.

@@ -5,7 +5,7 @@ mod peers;
 mod status;
 
 pub use peers::{PeerList, PeerSummary, ProbeSummary};
-pub use status::{AnalysisStatus, DestinationStatus, FilmChain, ResultChain, Status, StudyChain, Trouble};
+pub use status::{AnalysisStatus, DestinationStatus, FilmChain, ProofChain, ResultChain, Status, StudyChain, Trouble};
 
 use super::schema::dto;
 use super::time::Time;

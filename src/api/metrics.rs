@@ -3,7 +3,7 @@
 //! Labels are words of closed sets and names from the configuration: no UID, no PHI.
 
 use crate::app::App;
-use crate::store::{deliveries, events, instances, jobs, studies};
+use crate::store::{alerts, deliveries, events, instances, jobs, studies};
 use anyhow::Result;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -132,6 +132,14 @@ async fn database(page: &mut Page, app: &App) -> Result<()> {
     page.family("centinela_oldest_undelivered_seconds", "gauge", help);
     for (destination, age) in ages {
         page.sample(&[("destination", &destination)], age);
+    }
+
+    let queues = alerts::queues(&mut tx, now).await?;
+    let help = "Results that a destination answered success for and will not commit to keep.";
+    page.family("centinela_unpromised_deliveries", "gauge", help);
+    for peer in app.config.peers.destinations() {
+        let count = queues.iter().find(|queue| queue.destination == peer.name).map_or(0, |queue| queue.unpromised);
+        page.sample(&[("destination", &peer.name)], count);
     }
 
     // The feed is append-only, so its counts are counters that outlive the process.

@@ -159,7 +159,7 @@ async fn look(app: &App, study: &str) -> Result<(bool, bool)> {
     let row = studies::find(&mut tx, study).await?.context("the study is gone")?;
     let sent = deliveries::list(&mut tx, None, None, Some(study), 1_000).await?;
     let settled = row.state().is_settled() && row.state() != StudyState::Failed;
-    Ok((settled, sent.iter().all(|d| d.state == "accepted")))
+    Ok((settled, sent.iter().all(|d| ["accepted", "committed"].contains(&d.state.as_str()))))
 }
 
 /// Six studies: normal and diseased films, one with a lateral film beside, one that is no chest.

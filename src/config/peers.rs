@@ -140,14 +140,20 @@ impl Peer {
         !self.networks.is_empty() || self.classes.is_some() || self.per_minute.is_some() || self.associations.is_some()
     }
 
-    /// What the acceptor has to know of it, if it may send.
+    /// Whether it is asked for storage commitment; then it may call to report.
+    #[must_use]
+    pub fn is_asked(&self) -> bool {
+        self.deliver.is_any() && self.way() == Way::Dicom && self.commitment != Commitment::Off
+    }
+
+    /// What the acceptor has to know of it, if it may call: to send, or only to report on storage commitment.
     #[must_use]
     pub fn caller(&self) -> Option<Caller> {
-        let ae_title = self.ae_title.clone().filter(|_| self.sends)?;
+        let ae_title = self.ae_title.clone().filter(|_| self.sends || self.is_asked())?;
         Some(Caller {
             ae_title,
             networks: self.networks.clone(),
-            classes: self.classes.clone(),
+            classes: if self.sends { self.classes.clone() } else { Some(Vec::new()) },
             per_minute: self.per_minute,
             associations: self.associations,
         })

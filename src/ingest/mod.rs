@@ -16,7 +16,7 @@ mod start;
 
 use crate::app::{App, Counters};
 use crate::blob;
-use crate::config::Conflicts;
+use crate::config::{Callers, Conflicts};
 use crate::failpoint;
 use crate::proven;
 use crate::store::instances::{self, InstanceRow};
@@ -194,6 +194,11 @@ impl StoreHandler for Ingest {
     }
 
     async fn commit(&self, request: CommitmentRequest) -> DimseStatus {
+        // A peer that only receives results calls to report, not to ask.
+        let (peers, listed) = (&self.app.config.peers, self.app.config.settings.dicom.callers == Callers::Listed);
+        if listed && peers.calling(&request.calling).is_none() {
+            return DimseStatus::NOT_AUTHORIZED;
+        }
         commitment::keep(&self.app, request).await
     }
 

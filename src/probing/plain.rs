@@ -26,6 +26,10 @@ pub fn plain(code: &str) -> Option<(&'static str, &'static str)> {
         "rejected" => ("it refuses the association", "look into its log"),
         "tls_expected" => ("it speaks TLS, and we call it plainly", "add tls to this peer in ae-titles.toml"),
         "plain_expected" => ("it speaks no TLS on that port", "correct port or tls of this peer in ae-titles.toml"),
+        "not_committed" => (
+            "it answered success and then did not commit to keep the result",
+            "look into its storage; the result is sent again, later each time",
+        ),
         _ if code.starts_with("tls_") => ("no TLS connection comes about", "its certificate or ours is not believed"),
         _ => return None,
     })
@@ -64,6 +68,7 @@ mod tests {
         for cause in all {
             assert!(plain(cause.code()).is_some(), "{} has no words", cause.code());
         }
+        assert!(plain("not_committed").is_some());
         assert_eq!(plain("moonlight"), None);
     }
 }

@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::calling::{remote, requestor_options};
 use crate::config::{Commitment, Peer, Verify};
+use crate::failpoint;
 use crate::proven;
 use crate::store::events::{self, EventKind};
 use crate::store::proofs::{self, ProofRow, Step};
@@ -42,6 +43,7 @@ pub async fn all(app: &App, peer: &Peer, rows: Vec<ProofRow>) -> Result<()> {
         let request = request(app, &row).await?;
         match requestor.ask_commitment(&request).await {
             Ok(DimseStatus::SUCCESS) => {
+                failpoint::hit("proof.asked");
                 asked(app, &row).await?;
                 waits += 1;
             }
@@ -87,7 +89,8 @@ async fn reports(app: &App, peer: &Peer, requestor: &mut Requestor, mut waits: u
         if requestor.answer_report(heard, status).await.is_err() {
             return;
         }
-        waits -= 1;
+        // One about what we never asked for is not what we wait for.
+        waits -= usize::from(status == DimseStatus::SUCCESS);
     }
 }
 

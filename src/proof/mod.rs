@@ -9,9 +9,10 @@ mod look;
 
 use crate::app::App;
 use crate::config::{Commitment, Peer, Verify, Way};
+use crate::failpoint;
+use crate::store::destinations;
 use crate::store::events::{self, EventKind};
-use crate::store::proofs::{self, ProofRow, UnprovenRow};
-use crate::store::{Tx, destinations};
+use crate::store::proofs::{self, ProofRow, Span};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A study's results must have been accepted for so long: the rest of them may follow.
 const SETTLE_MS: i64 = 1_000;
+/// Those that were accepted so long ago are not held up any more by others of their study.
+const PATIENCE_MS: i64 = 10 * 60 * 1_000;
 /// What was accepted longer ago is not asked for: an archive that begins to offer it is not asked about years.
 const OLDEST_MS: i64 = 7 * 24 * 3_600 * 1_000;
 /// Transactions of one association.
@@ -32,7 +35,7 @@ const MOST: i64 = 32;
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let peers = app.config.peers.destinations().filter(|peer| peer.way() == Way::Dicom);
-    for peer in peers.filter(|peer| peer.commitment != Commitment::Off || peer.verify == Verify::Find) {
+    for peer in peers.filter(|peer| peer.is_asked() || peer.verify == Verify::Find) {
         tasks.spawn(serve(Arc::clone(&app), peer.clone(), stop.clone()));
     }
     tasks.spawn(async move {
@@ -65,10 +68,14 @@ async fn serve(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Result<()>
 /// One round: new transactions, then what is due.
 async fn round(app: &App, peer: &Peer) -> Result<()> {
     let now = app.clock.now();
-    let (since, until) = (now - OLDEST_MS, now - SETTLE_MS);
-    {
+    let span = Span { since: now - OLDEST_MS, until: now - SETTLE_MS, patience_ms: PATIENCE_MS };
+    // How the results of a study begin to be proven; none where neither a promise nor a look is to be had.
+    let first = {
         let mut tx = app.db.read().await?;
-        if !proofs::any(&mut tx, &peer.name, since, until, now).await? {
+        let unoffered = proofs::unoffered_until(&mut tx, &peer.name).await?.is_some_and(|until| until > now);
+        let first = first(peer, unoffered);
+        let new = first.is_some() && proofs::any_unproven(&mut tx, &peer.name, span).await?;
+        if !new && !proofs::any_due(&mut tx, &peer.name, now).await? {
             return Ok(());
         }
         let row = destinations::find(&mut tx, &peer.name).await?;
@@ -76,33 +83,34 @@ async fn round(app: &App, peer: &Peer) -> Result<()> {
         if row.is_some_and(|row| row.down_since.is_some() || row.is_parked()) {
             return Ok(());
         }
-    }
+        first
+    };
     let due = {
         let mut tx = app.db.write().await?;
-        let unoffered = proofs::unoffered_until(&mut tx, &peer.name).await?.is_some_and(|until| until > now);
-        let unproven = proofs::unproven(&mut tx, &peer.name, since, until).await?;
-        begin(&mut tx, peer, unoffered, unproven, now).await?;
+        if let Some(state) = first {
+            let rows = proofs::unproven(&mut tx, &peer.name, span).await?;
+            for study in rows.chunk_by(|a, b| a.study_uid == b.study_uid) {
+                proofs::begin(&mut tx, &peer.name, state, study, now).await?;
+            }
+        }
         let due = proofs::due(&mut tx, &peer.name, now, MOST).await?;
         tx.commit().await?;
         due
     };
+    failpoint::hit("proof.begun");
     let of = |state: &str| due.iter().filter(|row| row.state == state).cloned().collect::<Vec<ProofRow>>();
     ask::all(app, peer, of("asking")).await?;
     overdue(app, peer, of("waiting")).await?;
     look::all(app, peer, of("looking")).await
 }
 
-/// A transaction for each study.
-async fn begin(tx: &mut Tx, peer: &Peer, unoffered: bool, rows: Vec<UnprovenRow>, now: i64) -> Result<()> {
-    let asks = peer.commitment != Commitment::Off && !unoffered;
-    if !asks && peer.verify != Verify::Find {
-        return Ok(());
+/// The state in which a transaction with it begins.
+fn first(peer: &Peer, unoffered: bool) -> Option<&'static str> {
+    match (peer.commitment, peer.verify) {
+        (Commitment::Auto | Commitment::Require, _) if !unoffered => Some("asking"),
+        (_, Verify::Find) => Some("looking"),
+        (_, Verify::None) => None,
     }
-    let state = if asks { "asking" } else { "looking" };
-    for study in rows.chunk_by(|a, b| a.study_uid == b.study_uid) {
-        proofs::begin(tx, &peer.name, state, study, now).await?;
-    }
-    Ok(())
 }
 
 /// Transactions whose report has not come in time.

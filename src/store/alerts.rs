@@ -153,6 +153,10 @@ pub async fn queues(tx: &mut Tx, now: UnixMs) -> Result<Vec<Queue>> {
     let refused: Vec<(String, i64)> = on!(tx, c => sqlx::query_as(
         "select destination, count(*) from delivery where state = 'refused' group by destination")
         .fetch_all(c).await?);
+    let unpromised: Vec<(String, i64)> = on!(tx, c => sqlx::query_as(
+        "select destination, count(*) from delivery where state = 'accepted' and cause = 'not_committed' \
+         group by destination")
+        .fetch_all(c).await?);
     let mut queues: BTreeMap<String, Queue> = BTreeMap::new();
     let named = |name: &str| Queue { destination: name.to_owned(), ..Queue::default() };
     for (name, count, since) in waiting {
@@ -161,6 +165,9 @@ pub async fn queues(tx: &mut Tx, now: UnixMs) -> Result<Vec<Queue>> {
     }
     for (name, count) in refused {
         queues.entry(name.clone()).or_insert_with(|| named(&name)).refused = count;
+    }
+    for (name, count) in unpromised {
+        queues.entry(name.clone()).or_insert_with(|| named(&name)).unpromised = count;
     }
     Ok(queues.into_values().collect())
 }

@@ -240,14 +240,16 @@ pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
         .bind(now).execute(c).await?.rows_affected()))
 }
 
-/// Schedules a delivery again by hand, whatever ended it; false if there is none.
+/// Schedules a delivery again by hand, whatever ended it, also where the destination has it and will not promise to
+/// keep it; false if there is none.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn retry(tx: &mut Tx, id: &str, now: UnixMs) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
-        "update delivery set state = 'scheduled', next_at = $2, lease_until = null \
-         where id = $1 and state in ('scheduled', 'refused', 'parked')")
+        "update delivery set state = 'scheduled', next_at = $2, lease_until = null, proof = null \
+         where id = $1 and (state in ('scheduled', 'refused', 'parked') \
+         or (state = 'accepted' and cause = 'not_committed'))")
         .bind(id).bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)
 }

@@ -73,32 +73,58 @@ pub struct UnprovenRow {
     pub series_uid: String,
 }
 
-/// What a destination accepted between two times and nobody asked for, of studies of which nothing is on its way there.
-///
-/// # Errors
-/// If the database fails.
-pub async fn unproven(tx: &mut Tx, destination: &str, since: UnixMs, until: UnixMs) -> Result<Vec<UnprovenRow>> {
-    Ok(on!(tx, c => sqlx::query_as(
-        "select d.id, d.study_uid, d.asked, r.sop_class, r.sop_instance, r.series_uid from delivery d \
-         join result r on r.sop_instance = d.result \
-         where d.destination = $1 and d.state = 'accepted' and d.proof is null and d.accepted_at >= $2 \
-         and d.accepted_at <= $3 and not exists (select 1 from delivery o where o.study_uid = d.study_uid \
-         and o.destination = $1 and (o.state in ('scheduled', 'sending') or (o.state = 'accepted' and o.accepted_at > $3))) \
-         order by d.study_uid, d.accepted_at, d.id limit 512")
-        .bind(destination).bind(since).bind(until).fetch_all(c).await?))
+/// Which accepted results are asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    /// Not those accepted before.
+    pub since: UnixMs,
+    /// Not those accepted after, nor any of a study of which something was accepted after.
+    pub until: UnixMs,
+    /// For so long before `until` they wait for what is on its way of the same study.
+    pub patience_ms: i64,
 }
 
-/// Whether a destination has anything for [`unproven`] or [`due`]: a cheap question before the write transaction.
+/// What destination $1 accepted in a span ($2 to $3, patience $4) and nobody asked for.
+macro_rules! unproven {
+    () => {
+        "from delivery d join result r on r.sop_instance = d.result \
+         where d.destination = $1 and d.state = 'accepted' and d.proof is null and d.accepted_at >= $2 \
+         and d.accepted_at <= $3 and (d.accepted_at <= $3 - $4 or not exists (select 1 from delivery o \
+         where o.study_uid = d.study_uid and o.destination = $1 and (o.state in ('scheduled', 'sending') \
+         or (o.state = 'accepted' and o.accepted_at > $3))))"
+    };
+}
+
+/// The results of a span that nobody asked for, study by study.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn any(tx: &mut Tx, destination: &str, since: UnixMs, until: UnixMs, now: UnixMs) -> Result<bool> {
+pub async fn unproven(tx: &mut Tx, destination: &str, span: Span) -> Result<Vec<UnprovenRow>> {
+    Ok(on!(tx, c => sqlx::query_as(concat!(
+        "select d.id, d.study_uid, d.asked, r.sop_class, r.sop_instance, r.series_uid ", unproven!(),
+        " order by d.study_uid, d.accepted_at, d.id limit 512"))
+        .bind(destination).bind(span.since).bind(span.until).bind(span.patience_ms).fetch_all(c).await?))
+}
+
+/// Whether there are any: a cheap question before the write transaction.
+///
+/// # Errors
+/// If the database fails.
+pub async fn any_unproven(tx: &mut Tx, destination: &str, span: Span) -> Result<bool> {
+    let found: Option<i64> = on!(tx, c => sqlx::query_scalar(concat!("select d.accepted_at ", unproven!(), " limit 1"))
+        .bind(destination).bind(span.since).bind(span.until).bind(span.patience_ms).fetch_optional(c).await?);
+    Ok(found.is_some())
+}
+
+/// Whether there is anything for [`due`]: likewise.
+///
+/// # Errors
+/// If the database fails.
+pub async fn any_due(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<bool> {
     let found: Option<i64> = on!(tx, c => sqlx::query_scalar(
-        "select 1 as found from delivery where destination = $1 and state = 'accepted' and proof is null \
-         and accepted_at >= $2 and accepted_at <= $3 \
-         union all select 1 from proof where destination = $1 and state in ('asking', 'waiting', 'looking') \
-         and next_at <= $4 limit 1")
-        .bind(destination).bind(since).bind(until).bind(now).fetch_optional(c).await?);
+        "select next_at from proof where destination = $1 and state in ('asking', 'waiting', 'looking') \
+         and next_at <= $2 limit 1")
+        .bind(destination).bind(now).fetch_optional(c).await?);
     Ok(found.is_some())
 }
 

@@ -167,7 +167,8 @@ fn a_changed_entry_makes_the_former_answer_void() {
     assert_eq!((&now["kinds"], &now["probe"]["outcome"]), (&Value::Null, &json!("refused")), "{now:#}");
 }
 
-fn result(sop: &str, kind: &str, revision: i64, derived_from: Option<&str>) -> ResultRow {
+/// A result row of study 7.1.
+pub fn result(sop: &str, kind: &str, revision: i64, derived_from: Option<&str>) -> ResultRow {
     let text = str::to_owned;
     ResultRow {
         sop_instance: text(sop),

@@ -30,6 +30,7 @@ mod pairwise;
 mod phantoms;
 mod poisoned;
 mod privacy;
+mod proof;
 mod pynetdicom;
 mod quarantine;
 mod retention;

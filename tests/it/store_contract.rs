@@ -27,6 +27,7 @@ async fn contract(db: &Db) {
     a_delivery_is_scheduled_once(db).await;
     crate::outbox::contract(db).await;
     crate::auto_deliver::contract(db).await;
+    crate::proof::contract(db).await;
     crate::retention::contract(db).await;
     a_promise_is_taken_back_with_its_film(db).await;
     thousands_of_references_keep_their_outcome(db).await;

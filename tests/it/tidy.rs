@@ -121,8 +121,8 @@ fn migrations_have_the_same_names_on_both_engines() {
 #[test]
 fn failpoints_are_listed_and_placed_once() {
     let sources: Vec<_> = rust_files("src").iter().map(|p| fs::read_to_string(p).unwrap()).collect();
-    use centinela::failpoint::{ALL, COMMITMENT, DOWNGRADE, RETENTION};
-    for name in [ALL, COMMITMENT, DOWNGRADE, RETENTION].concat() {
+    use centinela::failpoint::{ALL, COMMITMENT, DOWNGRADE, PROOF, RETENTION};
+    for name in [ALL, COMMITMENT, PROOF, DOWNGRADE, RETENTION].concat() {
         let places: usize = sources.iter().map(|s| s.matches(&format!("hit(\"{name}\")")).count()).sum();
         assert_eq!(places, 1, "failpoint {name} stands in {places} places");
     }

@@ -125,7 +125,7 @@ class Node:
 
     def settled(self, uid):
         study = self.study(uid)
-        accepted = all(d["state"] == "accepted" for d in study["deliveries"])
+        accepted = all(d["state"] in ("accepted", "committed") for d in study["deliveries"])
         return study if accepted and study["study"]["state"] in ("analyzed", "skipped") else None
 
     def analyze(self, film, out, profile="full"):

@@ -136,7 +136,7 @@ class Node:
         def probe():
             study = self.study(uid)
             done = study["study"]["state"] in ("analyzed", "skipped") and study["results"]
-            return study if done and all(d["state"] == "accepted" for d in study["deliveries"]) else None
+            return study if done and all(d["state"] in ("accepted", "committed") for d in study["deliveries"]) else None
         return wait(f"study {uid} settles", probe)
 
     def sent(self):

@@ -104,6 +104,19 @@ pub fn next_attempt(now: UnixMs, attempts: i64, jitter: f64) -> UnixMs {
     now + 500 + spread as i64
 }
 
+/// When a result that its destination accepted and then did not keep is sent again: at once, then after a minute, and
+/// each time after four times as long, up to a day. A destination that never commits gets each result once a day.
+#[must_use]
+pub fn next_proof(now: UnixMs, rounds: i64, jitter: f64) -> UnixMs {
+    match u32::try_from(rounds) {
+        Ok(0) | Err(_) => next_attempt(now, 1, jitter),
+        Ok(rounds) => {
+            let ceiling = (60_000 * 4_i64.pow((rounds - 1).min(6))).min(24 * 60 * 60 * 1_000);
+            now + ceiling / 2 + (ceiling as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as i64
+        }
+    }
+}
+
 /// An object that waits for its next attempt holds up later ones of its study for so many attempts, about a
 /// quarter of an hour. Then order is worth less than that they arrive.
 pub const HOLDS_UP: i64 = 10;
@@ -144,6 +157,13 @@ mod tests {
         }
         assert_eq!(Outcome::classify(Attempt::Unreachable), Outcome::Retry);
         assert_eq!(Outcome::classify(Attempt::NoPresentationContext), Outcome::Refused);
+    }
+
+    #[test]
+    fn what_is_never_kept_is_sent_once_a_day_in_the_end() {
+        let waits: Vec<_> = [0, 1, 2, 3, 6, 7, 1_000].iter().map(|n| next_proof(0, *n, 1.0) / 1_000).collect();
+        assert_eq!(waits, [2, 60, 240, 960, 61_440, 86_400, 86_400]);
+        assert_eq!(next_proof(0, 7, 0.0), 43_200_000);
     }
 
     #[test]

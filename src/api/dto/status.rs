@@ -118,6 +118,8 @@ dto! {
         films: Vec<FilmChain>,
         /// Its result objects at each destination.
         results: Vec<ResultChain>,
+        /// What destinations were asked to commit to, the oldest first.
+        proofs: Vec<ProofChain>,
     }
 
     /// One film.
@@ -164,5 +166,27 @@ dto! {
         committed_at: Option<Time>,
         /// Transaction UID of that promise.
         transaction_uid: Option<String>,
+        /// When it was found there by C-FIND, where there is no promise.
+        found_at: Option<Time>,
+    }
+
+    /// A request for storage commitment of a study's results.
+    ProofChain {
+        /// Transaction UID.
+        transaction_uid: String,
+        /// Name of the destination.
+        destination: String,
+        /// asking, waiting (for the report), looking (by C-FIND), done, found, unoffered or refused.
+        state: String,
+        /// How many results it is about.
+        instances: i64,
+        /// When the destination took the request.
+        asked_at: Option<Time>,
+        /// While waiting: when the report is overdue.
+        due_at: Option<Time>,
+        /// When the report came.
+        reported_at: Option<Time>,
+        /// What went wrong last.
+        last_error: Option<String>,
     }
 }

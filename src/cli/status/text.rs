@@ -113,12 +113,36 @@ pub fn chain(chain: &StudyChain) -> String {
                     result.transaction_uid.as_ref().map_or_else(String::new, |uid| format!(", transaction {uid}"));
                 format!("committed {}{promise}", time::format(at.0))
             }
-            (None, Some(at), _) if result.state == "accepted" => format!("accepted {}", time::format(at.0)),
+            (None, Some(at), _) if result.state == "accepted" => {
+                let found =
+                    result.found_at.map_or_else(String::new, |at| format!(", found there {}", time::format(at.0)));
+                format!("accepted {}{found}", time::format(at.0))
+            }
             (.., Some(at)) => format!("{}, next try {}", result.state, time::format(at.0)),
             _ => result.state.clone(),
         };
         let error = result.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
         let _ = writeln!(text, "{:<12} {:<5} {state}{error}", result.destination, result.kind);
+    }
+    for proof in &chain.proofs {
+        let said = match (proof.state.as_str(), proof.asked_at, proof.due_at, proof.reported_at) {
+            ("done", .., Some(at)) => format!("reported {}", time::format(at.0)),
+            (_, Some(at), Some(due), _) => {
+                format!("asked {}, its report is overdue from {}", time::format(at.0), time::format(due.0))
+            }
+            ("looking", ..) => "no promise: the results are looked for there".to_owned(),
+            ("found", ..) => "no promise: looked for there".to_owned(),
+            ("unoffered", ..) => "not offered: accepted is the end there".to_owned(),
+            ("refused", ..) => "refused".to_owned(),
+            (_, _, _, _) => "to be asked".to_owned(),
+        };
+        let error = proof.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
+        let _ = writeln!(
+            text,
+            "{:<12} commitment to {}: {said}{error}",
+            proof.destination,
+            plural(usize::try_from(proof.instances).unwrap_or(0), "object")
+        );
     }
     if chain.missing.is_empty() {
         text += "\nNothing is missing.\n";

@@ -220,13 +220,14 @@ impl Node<'_> {
         (answer.status == 200).then(|| answer.json())
     }
 
-    /// Waits until the study is settled at this revision and all its deliveries are accepted.
+    /// Waits until the study is settled at this revision and every destination has all its results.
     pub fn settled(&self, uid: &str, revision: i64) -> Value {
         until(&format!("revision {revision} of study {uid} settles and is delivered"), || {
             let study = self.study(uid)?;
             let state = study["study"]["state"].as_str()?;
             assert_ne!(state, "failed", "{study:#}");
-            let accepted = study["deliveries"].as_array()?.iter().all(|d| d["state"] == "accepted");
+            let accepted =
+                study["deliveries"].as_array()?.iter().all(|d| d["state"] == "accepted" || d["state"] == "committed");
             let done = ["analyzed", "skipped"].contains(&state) && study["study"]["revision"] == revision && accepted;
             done.then_some(study)
         })

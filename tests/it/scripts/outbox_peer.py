@@ -8,6 +8,15 @@ outbox_peer.py JSON
     reject    [result, source, reason] of an A-ASSOCIATE-RJ for everybody; null for none
     answers   statuses of C-STORE by SOP class, "*" for the others: one after the other, the last one for ever;
               "silence" never answers, "abort" aborts
+    commitment  null: it does not offer it; else an object:
+        action   status of the N-ACTION response (0)
+        says     one after the other, the last one for ever: "all", "none", "half" (every second instance fails),
+                 "never" (no report); "none" and "half" fail with the reason `reason` (0x0112)
+        unknown  whether a report on a transaction that nobody began goes first
+        delay    seconds until the report (0.1)
+        node     port of the node, to report on a new association; null reports on the same one
+    find      whether it answers C-FIND, from what it stored and did not lose
+    lose      whether it forgets what it stored at once
 """
 
 import json
@@ -15,13 +24,22 @@ import sys
 import threading
 import time
 
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import Verification
+from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role, evt
+from pynetdicom.sop_class import (
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    StudyRootQueryRetrieveInformationModelFind,
+    Verification,
+)
 
-options = {"port": 0, "echo": True, "classes": [], "reject": None, "answers": {}}
+options = {"port": 0, "echo": True, "classes": [], "reject": None, "answers": {}, "commitment": None, "find": False,
+           "lose": False}
 options.update(json.loads(sys.argv[1]))
 lock = threading.Lock()
 counts = {}
+kept = set()
 
 
 def tell(what, **more):
@@ -63,7 +81,80 @@ def store(event):
     if answer == "abort":
         event.assoc.abort()
         return 0xC000
+    if answer == 0 and not options["lose"]:
+        kept.add(str(request.AffectedSOPInstanceUID))
     return answer
+
+
+def action(event):
+    how = {"action": 0, "says": ["all"], "reason": 0x0112, "unknown": False, "delay": 0.1, "node": None}
+    how.update(options["commitment"])
+    asked = event.action_information
+    instances = [(i.ReferencedSOPClassUID, i.ReferencedSOPInstanceUID) for i in asked.ReferencedSOPSequence]
+    with lock:
+        count = counts.get("action", 0)
+        counts["action"] = count + 1
+    says = how["says"][min(count, len(how["says"]) - 1)]
+    tell("action", association=id(event.assoc), transaction=asked.TransactionUID, says=says,
+         instances=[uid for _, uid in instances])
+    if how["action"] == 0 and says != "never":
+        threading.Thread(target=report, args=(event.assoc, asked.TransactionUID, instances, says, how)).start()
+    return how["action"], None
+
+
+def referring(pairs, reason=None):
+    items = []
+    for sop_class, instance in pairs:
+        item = Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, instance
+        if reason is not None:
+            item.FailureReason = reason
+        items.append(item)
+    return items
+
+
+def report(association, transaction, instances, says, how):
+    time.sleep(how["delay"])
+    failed = {"all": [], "none": instances, "half": instances[1::2]}[says]
+    good = [pair for pair in instances if pair not in failed]
+    data = Dataset()
+    data.TransactionUID = transaction
+    if good:
+        data.ReferencedSOPSequence = referring(good)
+    if failed:
+        data.FailedSOPSequence = referring(failed, how["reason"])
+    own = None
+    if how["node"]:
+        caller = AE("PACS")
+        caller.add_requested_context(StorageCommitmentPushModel)
+        roles = [build_role(StorageCommitmentPushModel, scu_role=False, scp_role=True)]
+        own = association = caller.associate("127.0.0.1", how["node"], ae_title="CENTINELA", ext_neg=roles)
+    if how["unknown"]:
+        stranger = Dataset()
+        stranger.TransactionUID = generate_uid()
+        stranger.ReferencedSOPSequence = referring(instances)
+        send(association, stranger, 1)
+    send(association, data, 2 if failed else 1)
+    if own:
+        own.release()
+
+
+def send(association, data, kind):
+    """Tells the status of the node's answer; null if there was none."""
+    status = None
+    if association.is_established:
+        answer, _ = association.send_n_event_report(
+            data, kind, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+        status = answer.Status if "Status" in answer else None
+    tell("reported", transaction=data.TransactionUID, status=status)
+
+
+def find(event):
+    asked = event.identifier
+    tell("find", association=id(event.assoc), sop=asked.SOPInstanceUID)
+    if asked.SOPInstanceUID in kept:
+        yield 0xFF00, asked
+    yield 0x0000, None
 
 
 def ended(event):
@@ -76,7 +167,13 @@ if options["echo"]:
     entity.add_supported_context(Verification)
 for uid in options["classes"] or [context.abstract_syntax for context in AllStoragePresentationContexts]:
     entity.add_supported_context(uid, ALL_TRANSFER_SYNTAXES)
+if options["commitment"] is not None:
+    entity.add_supported_context(StorageCommitmentPushModel)
+if options["find"]:
+    entity.add_supported_context(StudyRootQueryRetrieveInformationModelFind)
 handlers = [
+    (evt.EVT_N_ACTION, action),
+    (evt.EVT_C_FIND, find),
     (evt.EVT_REQUESTED, requested),
     (evt.EVT_C_ECHO, echo),
     (evt.EVT_C_STORE, store),
