@@ -202,7 +202,7 @@ fn a_class_that_it_will_not_commit_to_is_not_sent_again_but_shown_and_can_be_ask
     peer.change(&json!({ "commitment": {} }));
     for result in chain["results"].as_array().unwrap() {
         let answer = node.ask("POST", &format!("/api/v1/deliveries/{}/retry", result["delivery"].as_str().unwrap()));
-        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.status, 202, "{answer:?}");
     }
     all_are(&node, &film, "committed");
     let over =
