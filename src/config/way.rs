@@ -1,6 +1,6 @@
 //! How results reach a peer: by DICOM, by STOW-RS or into a folder; and what we show a DICOMweb store.
 
-use super::Peer;
+use super::{Commitment, Peer, Verify};
 use crate::outgoing::Address;
 use serde::Deserialize;
 use std::fmt;
@@ -98,6 +98,9 @@ pub(super) fn problems(peer: &Peer) -> Vec<String> {
     }
     if peer.deliver.kinds().is_none() && peer.way() != Way::Dicom {
         say("deliver = \"auto\" asks by DICOM what it takes: name a profile or kinds");
+    }
+    if peer.way() != Way::Dicom && (peer.commitment == Commitment::Require || peer.verify == Verify::Find) {
+        say("commitment and verify ask by DICOM: a store's answer, or the file that was read back, is the proof there");
     }
     if peer.folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
         say("write its folder whole, from / on");

@@ -186,8 +186,28 @@ impl From<Kept> for Answer {
     fn from(kept: Kept) -> Self {
         match kept {
             Kept::Yes => Self::Status(centinela_domain::status::DimseStatus::SUCCESS),
-            Kept::Other => Self::Refused("other_file", "another file has its name; it stays as it is".to_owned()),
+            Kept::Other => {
+                Self::Refused("other_file", "another file, or a link, has its name; it stays as it is".to_owned())
+            }
             Kept::Later(error) => Self::Nothing(Trouble::new("folder", error, false)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_cannot_put_us_off_for_longer_than_a_quarter_of_an_hour() {
+        let patience = |seconds| match Answer::from(Fate::Later(String::new(), seconds)) {
+            Answer::Nothing(trouble) => trouble.patience_ms,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(patience(None), 0);
+        assert_eq!(patience(Some(17)), 17_000);
+        for asked in [901, 1_000_000, u64::MAX] {
+            assert_eq!(patience(Some(asked)), 900_000, "{asked}");
         }
     }
 }

@@ -246,7 +246,7 @@ pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
 /// If the database fails.
 pub async fn retry(tx: &mut Tx, id: &str, now: UnixMs) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
-        "update delivery set state = 'scheduled', next_at = $2, lease_until = null \
+        "update delivery set state = 'scheduled', next_at = $2, lease_until = null, parked_at = null, parked_reason = null \
          where id = $1 and state in ('scheduled', 'refused', 'parked')")
         .bind(id).bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)

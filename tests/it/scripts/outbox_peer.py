@@ -8,6 +8,7 @@ outbox_peer.py JSON
     reject    [result, source, reason] of an A-ASSOCIATE-RJ for everybody; null for none
     answers   statuses of C-STORE by SOP class, "*" for the others: one after the other, the last one for ever;
               "silence" never answers, "abort" aborts
+    delay     seconds before the answer to each C-STORE
 """
 
 import json
@@ -18,7 +19,7 @@ import time
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 from pynetdicom.sop_class import Verification
 
-options = {"port": 0, "echo": True, "classes": [], "reject": None, "answers": {}}
+options = {"port": 0, "echo": True, "classes": [], "reject": None, "answers": {}, "delay": 0}
 options.update(json.loads(sys.argv[1]))
 lock = threading.Lock()
 counts = {}
@@ -58,6 +59,7 @@ def store(event):
         sop_class=str(request.AffectedSOPClassUID),
         answer=answer,
     )
+    time.sleep(options["delay"])
     if answer == "silence":
         time.sleep(3600)
     if answer == "abort":
