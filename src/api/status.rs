@@ -208,7 +208,12 @@ fn of_destination(
         let answer = code.and_then(|code| answer_of(DimseStatus(code)));
         let why = row.last_error.as_deref().unwrap_or("it refused");
         let what = answer.map_or_else(|| why.to_owned(), |answer| format!("{why} ({})", answer.meaning));
-        let first = answer.map_or("let the destination take this class", |answer| answer.remedy);
+        let first = match (code, answer) {
+            (_, Some(answer)) => answer.remedy,
+            // A status that the standard does not know.
+            (Some(_), None) => "look at the destination's log",
+            (None, None) => "let the destination take this class",
+        };
         let again = format!("`centinela delivery retry --destination {name}`");
         let remedy =
             if first.ends_with("then retry") { format!("{first}: {again}") } else { format!("{first}; then {again}") };

@@ -14,6 +14,7 @@ pub mod heard;
 pub mod instances;
 pub mod jobs;
 pub mod outbox;
+pub mod parking;
 pub mod predictions;
 pub mod probes;
 pub mod proofs;

@@ -7,8 +7,10 @@
 mod harness;
 
 mod alerts;
+mod answers;
 mod auto_deliver;
 mod bad_input;
+mod by_hand;
 mod command_line;
 mod commitment;
 mod conformance;
