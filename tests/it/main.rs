@@ -20,6 +20,7 @@ mod duplicates;
 mod evaluate;
 mod faults;
 mod hostile;
+mod hostile_store;
 mod hours;
 mod identity;
 mod judge;
