@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-destinations bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -45,6 +45,9 @@ bench-worker: ## C-STORE times beside the model at full load, and films analysed
 
 bench-receive: ## C-STORE in turn with DCMTK, Orthanc and dicom-storescp; 20 minutes, best on a quiet machine
 	@scripts/bench-receive.sh
+
+bench-destinations: ## whether a dead and a slow destination slow a healthy one; 6 minutes
+	@scripts/bench-destinations.sh
 
 conformance: ## write docs/conformance.md anew from its template and the code's tables
 	@CENTINELA_WRITE_DOCS=1 cargo test --quiet --features failpoints --test it conformance

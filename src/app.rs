@@ -116,6 +116,7 @@ impl App {
         let now = clock.now();
         let jobs = store::jobs::release_all(&mut tx, now).await?;
         let deliveries = store::deliveries::release_all(&mut tx, now).await?;
+        store::handovers::end_all(&mut tx, None, now).await?;
         store::commitments::release_all(&mut tx).await?;
         let fresh = uuid::Uuid::new_v4().simple().to_string();
         let serial = store::settings::get_or_insert(&mut tx, "serial_number", &fresh).await?;

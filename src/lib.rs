@@ -30,4 +30,5 @@ pub mod store;
 pub mod telemetry;
 pub mod timers;
 pub mod verdict;
+pub mod wall;
 pub mod withdrawal;

@@ -83,6 +83,8 @@ pub struct Queue {
     pub destination: String,
     /// Age of the oldest result that it does not have, in milliseconds; 0 if it has all.
     pub oldest_ms: i64,
+    /// For how long of that it rested, as ae-titles.toml wants it.
+    pub rested_ms: i64,
     /// Results on their way.
     pub waiting: i64,
     /// Results that it refused and nobody has looked after.
@@ -135,7 +137,7 @@ pub fn standing(facts: &Facts, limits: &AlertLimits) -> Vec<Standing> {
     let mut raise = |kind, subject: &str, text: String| all.push(Standing { kind, subject: subject.to_owned(), text });
     for queue in &facts.queues {
         let name = queue.destination.as_str();
-        if queue.oldest_ms > limits.undelivered_ms {
+        if queue.oldest_ms - queue.rested_ms > limits.undelivered_ms {
             let text = format!("{} results wait, the oldest for {}", queue.waiting, span(queue.oldest_ms));
             raise(AlertKind::DestinationBehind, name, text);
         }
@@ -192,6 +194,7 @@ mod tests {
         let queue = |name: &str, oldest_ms, refused| Queue {
             destination: name.to_owned(),
             oldest_ms,
+            rested_ms: 0,
             waiting: 3,
             refused,
             unpromised: refused / 2,
@@ -203,6 +206,8 @@ mod tests {
             ..Facts::default()
         };
         assert_eq!(kinds(&quiet), []);
+        let rested = Queue { rested_ms: 3_600_000, ..queue("pacs", 4_500_000, 0) };
+        assert_eq!(kinds(&Facts { queues: vec![rested], ..quiet.clone() }), [], "it rested for an hour of that");
         let loud = Facts {
             queues: vec![queue("pacs", 900_001, 0), queue("archive", 0, 2)],
             oldest_job_ms: 600_001,

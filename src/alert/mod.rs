@@ -7,8 +7,10 @@ mod webhook;
 use crate::app::App;
 use crate::store::events::{self, EventKind};
 use crate::store::{alerts, jobs};
+use crate::wall;
 use anyhow::Result;
 use centinela_domain::alert::{AlertLimits, Facts, standing};
+use centinela_domain::delivery::hours::awake_ms;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,8 +99,13 @@ async fn facts(app: &App) -> Result<Facts> {
     let mut tx = app.db.read().await?;
     let (given_up, quarantined) = alerts::troubles(&mut tx, now - GIVEN_UP_MS).await?;
     let oldest = jobs::oldest_waiting(&mut tx, now).await?;
+    let mut queues = alerts::queues(&mut tx, now).await?;
+    for queue in &mut queues {
+        let rests = app.config.peers.named(&queue.destination).map_or(&[][..], |peer| &peer.rests);
+        queue.rested_ms = queue.oldest_ms - awake_ms(rests, now - queue.oldest_ms, now, wall::minute_of_day);
+    }
     Ok(Facts {
-        queues: alerts::queues(&mut tx, now).await?,
+        queues,
         oldest_job_ms: oldest.map_or(0, |since| (now - since).max(0)),
         given_up,
         quarantined,

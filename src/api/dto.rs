@@ -187,6 +187,8 @@ dto! {
         last_status: Option<String>,
         /// What went wrong last.
         last_error: Option<String>,
+        /// The same as one word, such as status, no_context or silent; null once it is accepted.
+        cause: Option<String>,
         /// When it was scheduled.
         created_at: Time,
         /// When the destination answered success.

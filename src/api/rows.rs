@@ -89,6 +89,7 @@ impl From<DeliveryRow> for DeliverySummary {
             next_at: Time(row.next_at),
             last_status: last_status(row.last_status),
             last_error: row.last_error,
+            cause: row.cause,
             created_at: Time(row.created_at),
             accepted_at: row.accepted_at.map(Time),
         }

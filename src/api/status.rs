@@ -5,16 +5,17 @@ use super::dto::{AnalysisStatus, DestinationStatus, Status, Trouble};
 use super::problem::Problem;
 use super::time::Time;
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{Config, Peer};
 use crate::probing::plain;
 use crate::store::deliveries::DeliveryRow;
 use crate::store::outbox::{self, Pile, Standing};
-use crate::store::{Db, Tx, alerts, jobs, studies};
+use crate::store::{Db, Tx, alerts, handovers, jobs, studies};
 use anyhow::Result;
 use axum::extract::State;
 use axum::response::Json;
 use centinela_domain::UnixMs;
 use centinela_domain::alert::{AlertKind, span};
+use centinela_domain::delivery::hours::Rate;
 use centinela_domain::delivery::{DeliveryState, answer_of};
 use centinela_domain::job::JobState;
 use centinela_domain::status::DimseStatus;
@@ -51,10 +52,15 @@ pub async fn gather(db: &Db, config: &Config, running: bool, free: Option<u64>, 
     for name in names {
         let own: Vec<_> = piles.iter().filter(|pile| pile.destination == name).collect();
         let standing = standings.iter().find(|row| row.name == name);
-        let known = config.peers.named(name).is_some_and(|peer| peer.deliver.is_any());
+        let peer = config.peers.named(name).filter(|peer| peer.deliver.is_any());
+        let rate = peer.and_then(Peer::rate);
+        let room_at = match rate {
+            Some(rate) => rate.next(&handovers::sent(&mut tx, name, now).await?),
+            None => None,
+        };
         let waiting = outbox::most_tried(&mut tx, name, &[DeliveryState::Scheduled, DeliveryState::Sending]).await?;
         let refused = outbox::most_tried(&mut tx, name, &[DeliveryState::Refused]).await?;
-        let status = destination(name, known, &own, standing, waiting.as_ref(), now);
+        let status = destination(name, peer.map(|_| Pace { rate, room_at }), &own, standing, waiting.as_ref(), now);
         troubles.extend(of_destination(&status, standing, waiting.as_ref(), refused.as_ref(), now));
         destinations.push(status);
     }
@@ -93,9 +99,18 @@ fn is_waiting(state: &str) -> bool {
     [DeliveryState::Scheduled.as_str(), DeliveryState::Sending.as_str()].contains(&state)
 }
 
+/// How much a destination gets in a minute.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    rate: Option<Rate>,
+    /// When it may have the next object, if not now.
+    room_at: Option<UnixMs>,
+}
+
+/// `pace` is none where ae-titles.toml does not know it as a destination any more.
 fn destination(
     name: &str,
-    known: bool,
+    pace: Option<Pace>,
     piles: &[&Pile],
     standing: Option<&Standing>,
     waiting: Option<&DeliveryRow>,
@@ -106,17 +121,22 @@ fn destination(
     let oldest_at = undelivered().map(|pile| pile.oldest_at).min();
     let down_since = standing.and_then(|row| row.down_since);
     let parked_at = standing.filter(|row| row.state == "parked").and_then(|row| row.parked_at.or(Some(now)));
-    let (state, since) = match (known, parked_at, down_since) {
-        (false, ..) => ("removed", None),
-        (_, Some(at), _) => ("parked", Some(at)),
-        (_, None, Some(at)) => ("down", Some(at)),
-        (_, None, None) => ("open", None),
+    let rests_until = standing.and_then(|row| row.rests_until).filter(|until| *until > now && pace.is_some());
+    let (state, since) = match (pace, parked_at, down_since, rests_until) {
+        (None, ..) => ("removed", None),
+        (_, Some(at), ..) => ("parked", Some(at)),
+        (_, None, Some(at), _) => ("down", Some(at)),
+        (_, None, None, Some(_)) => ("resting", None),
+        (_, None, None, None) => ("open", None),
     };
-    let next_at = match state {
-        "open" => undelivered().map(|pile| pile.next_at).min(),
+    let planned = match state {
+        "open" | "resting" => undelivered().map(|pile| pile.next_at).min(),
         "down" => standing.and_then(|row| row.probe_at),
         _ => None,
     };
+    // Neither a rest nor a full minute is broken.
+    let room_at = pace.and_then(|pace| pace.room_at);
+    let next_at = planned.map(|at| [rests_until, room_at].into_iter().flatten().fold(at, UnixMs::max));
     let down = standing.filter(|row| row.down_since.is_some());
     let accepted = piles.iter().filter_map(|pile| pile.accepted_at).max();
     DestinationStatus {
@@ -134,6 +154,8 @@ fn destination(
         cause: down.and_then(|row| row.cause.clone()).or_else(|| waiting.and_then(|row| row.cause.clone())),
         last_error: down.and_then(|row| row.last_error.clone()).or_else(|| waiting.and_then(|r| r.last_error.clone())),
         next_at: next_at.map(Time),
+        rests_until: rests_until.map(Time),
+        objects_per_minute: pace.and_then(|pace| pace.rate).map(|rate| rate.0),
         last_ok_at: standing.and_then(|row| row.last_ok_at).max(accepted).map(Time),
     }
 }
@@ -186,7 +208,12 @@ fn of_destination(
         let answer = code.and_then(|code| answer_of(DimseStatus(code)));
         let why = row.last_error.as_deref().unwrap_or("it refused");
         let what = answer.map_or_else(|| why.to_owned(), |answer| format!("{why} ({})", answer.meaning));
-        let first = answer.map_or("let the destination take this class", |answer| answer.remedy);
+        let first = match (code, answer) {
+            (_, Some(answer)) => answer.remedy,
+            // A status that the standard does not know.
+            (Some(_), None) => "look at the destination's log",
+            (None, None) => "let the destination take this class",
+        };
         let again = format!("`centinela delivery retry --destination {name}`");
         let remedy =
             if first.ends_with("then retry") { format!("{first}: {again}") } else { format!("{first}; then {again}") };

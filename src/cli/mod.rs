@@ -4,6 +4,7 @@
 
 mod analyze;
 mod config;
+mod delivery;
 mod demo;
 mod doctor;
 mod echo;
@@ -74,6 +75,9 @@ enum Command {
     Evaluate(evaluate::Arguments),
     /// How the node stands, or where everything of a study is
     Status(status::Arguments),
+    /// Try results again by hand, keep them back, let them go; whole destinations too
+    #[command(subcommand)]
+    Delivery(delivery::Command),
     /// Ask a peer for a C-ECHO
     Echo(echo::Arguments),
     /// Examine a peer: what works, what it takes, what to configure on both sides
@@ -112,6 +116,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Analyze(arguments) => analyze::run(&files, arguments).await,
             Command::Evaluate(arguments) => evaluate::run(&files, arguments).await,
             Command::Status(arguments) => status::run(&files, arguments).await,
+            Command::Delivery(command) => delivery::run(&files, command).await,
             Command::Echo(arguments) => echo::run(&files, arguments).await,
             Command::Doctor(arguments) => doctor::run(&files, arguments).await,
             Command::Send(arguments) => send::run(&files, arguments).await,

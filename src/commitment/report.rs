@@ -6,7 +6,9 @@ use crate::calling;
 use crate::failpoint;
 use crate::store::commitments::{self, AttemptRecord, CommitmentRow};
 use crate::store::events::{self, EventKind};
+use crate::wall;
 use anyhow::Result;
+use centinela_domain::UnixMs;
 use centinela_domain::commitment::{FailureReason, Heard, Reference, Report};
 use centinela_domain::delivery::next_attempt;
 use centinela_domain::status::DimseStatus;
@@ -27,6 +29,8 @@ enum Told {
     Away(RequestError),
     /// The association has ended and ae-titles.toml has no address for the peer.
     NoAddress,
+    /// The peer rests until then, as ae-titles.toml wants it.
+    Rests(UnixMs),
     /// The peer has an address, and something of ours is missing to call it.
     Unready(String),
 }
@@ -76,6 +80,9 @@ async fn tell(app: &App, row: &CommitmentRow, report: &Report) -> Told {
         (None, Some(peer)) => peer,
         (None, None) => return Told::NoAddress,
     };
+    if let Some(until) = peer.resting_until(app.clock.now()) {
+        return Told::Rests(until);
+    }
     let remote = match calling::remote(peer) {
         Ok(remote) => remote,
         Err(error) => return Told::Unready(error.to_string()),
@@ -95,11 +102,14 @@ async fn tell(app: &App, row: &CommitmentRow, report: &Report) -> Told {
 
 async fn record(app: &App, row: &CommitmentRow, report: &Report, told: &Told) -> Result<()> {
     let (now, attempt) = (app.clock.now(), row.attempts + 1);
-    let later = next_attempt(now, attempt, rand::random());
+    let later = match told {
+        Told::Rests(until) => *until,
+        _ => next_attempt(now, attempt, rand::random()),
+    };
     let heard = match told {
         Told::Answered { status, .. } => Heard::of(*status),
         Told::Away(RequestError::NoPresentationContext { .. }) => Heard::Refused,
-        Told::Away(_) | Told::NoAddress | Told::Unready(_) => Heard::Later,
+        Told::Away(_) | Told::NoAddress | Told::Rests(_) | Told::Unready(_) => Heard::Later,
     };
     let (state, kind) = match (heard, told) {
         (Heard::Taken, _) => ("reported", EventKind::CommitmentReported),
@@ -113,6 +123,7 @@ async fn record(app: &App, row: &CommitmentRow, report: &Report, told: &Told) ->
             (Some(status.0), Some(format!("{} answered {status}", row.calling)), *same_association)
         }
         Told::Away(error) => (None, Some(error.to_string()), false),
+        Told::Rests(until) => (None, Some(format!("it rests until {}", wall::time_of_day(*until))), false),
         Told::Unready(error) => (None, Some(error.clone()), false),
         Told::NoAddress => {
             let text = "its association has ended, and ae-titles.toml has no peer of this AE title with host and port";

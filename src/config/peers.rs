@@ -4,8 +4,11 @@ use super::classes::classes;
 use super::tls::PeerTls;
 use super::way::{self, OAuth, Secret, Way};
 use crate::outgoing::Address;
+use crate::wall;
+use centinela_domain::UnixMs;
 use centinela_domain::ae::AeTitle;
 use centinela_domain::deliver::Deliver;
+use centinela_domain::delivery::hours::{self, Rate, Rest};
 use centinela_domain::priority::Urgency;
 use centinela_domain::profile::OnSkip;
 use centinela_domain::uid::Uid;
@@ -115,6 +118,11 @@ pub struct Peer {
     /// When it hears that nothing was analysed.
     #[serde(default)]
     pub on_skip: OnSkip,
+    /// Parts of every day, by local time, in which it is not called.
+    #[serde(default)]
+    pub rests: Vec<Rest>,
+    /// The most objects that it gets in a minute.
+    pub objects_per_minute: Option<u32>,
 }
 
 fn networks<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Network>, D::Error> {
@@ -131,6 +139,21 @@ fn sop_classes<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Uid>>, D
         all.extend(classes(name).map_err(|error| D::Error::custom(format!("classes: {error}")))?);
     }
     Ok(Some(all))
+}
+
+/// What is wrong with when and how fast it is called.
+fn hours_problems(peer: &Peer) -> Vec<&'static str> {
+    let mut wrong = Vec::new();
+    if !peer.deliver.is_any() && (!peer.rests.is_empty() || peer.objects_per_minute.is_some()) {
+        wrong.push("it has rests or objects_per_minute, but gets no results: give deliver, or remove them");
+    }
+    if !hours::leaves_time(&peer.rests) {
+        wrong.push("its rests leave no time in which it may be called: shorten them, or set deliver = \"none\"");
+    }
+    if peer.objects_per_minute == Some(0) {
+        wrong.push("objects_per_minute 0 would let nothing through: give at least 1, or set deliver = \"none\"");
+    }
+    wrong
 }
 
 impl Peer {
@@ -167,6 +190,18 @@ impl Peer {
             (None, Some(folder)) => Way::Folder(folder),
             (None, None) => Way::Dicom,
         }
+    }
+
+    /// Until when it is not called, if it rests at this time.
+    #[must_use]
+    pub fn resting_until(&self, now: UnixMs) -> Option<UnixMs> {
+        hours::resting_until(&self.rests, now, wall::minute_of_day)
+    }
+
+    /// How many objects it gets in a minute, if that is limited.
+    #[must_use]
+    pub fn rate(&self) -> Option<Rate> {
+        self.objects_per_minute.map(Rate)
     }
 
     /// Its AE title, for people.
@@ -238,6 +273,7 @@ impl Peers {
                     peer.name
                 ));
             }
+            problems.extend(hours_problems(peer).iter().map(|wrong| format!("{name}: peer {:?}: {wrong}", peer.name)));
             problems.extend(way::problems(peer).iter().map(|wrong| format!("{name}: peer {:?}: {wrong}", peer.name)));
         }
         for peer in &mut peers.peers {

@@ -99,9 +99,12 @@ pub(super) fn problems(peer: &Peer) -> Vec<String> {
     if peer.deliver.kinds().is_none() && peer.way() != Way::Dicom {
         say("deliver = \"auto\" asks by DICOM what it takes: name a profile or kinds");
     }
-    let proof = peer.commitment == Commitment::Require || peer.verify != Verify::None;
-    if proof && (peer.way() != Way::Dicom || !peer.deliver.is_any()) {
-        say("commitment and verify ask by DICOM for results: it needs deliver, host and port");
+    let proof = peer.commitment == Commitment::Require || peer.verify == Verify::Find;
+    if proof && peer.way() != Way::Dicom {
+        say("commitment and verify ask by DICOM: a store's answer, or the file that was read back, is the proof there");
+    }
+    if proof && !peer.deliver.is_any() {
+        say("commitment and verify are about results, and it gets none: it needs deliver");
     }
     if peer.folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {
         say("write its folder whole, from / on");

@@ -3,6 +3,7 @@
 //! The folder itself must be there: one that is missing is a share that is not mounted, and files
 //! written below its mount point would be lost to everybody.
 
+use centinela_domain::uid::Uid;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
@@ -34,24 +35,38 @@ pub fn keep(folder: &Path, study: &str, instance: &str, part10: &[u8]) -> Kept {
 }
 
 fn write(folder: &Path, study: &str, instance: &str, part10: &[u8]) -> std::io::Result<Kept> {
-    let uid =
-        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.contains("..");
-    if !uid(study) || !uid(instance) {
+    // Not even the padding that a data set may have.
+    let is_uid = |text: &str| Uid::parse(text).is_ok_and(|uid| uid.as_str() == text);
+    if !is_uid(study) || !is_uid(instance) {
         return Err(std::io::Error::new(ErrorKind::InvalidInput, "a name that is no UID"));
     }
     let inside = folder.join(study);
     match fs::create_dir(&inside) {
         Ok(()) => File::open(folder)?.sync_all()?,
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            // Whoever may write into the share could lead us elsewhere by a link.
+            if !fs::symlink_metadata(&inside)?.is_dir() {
+                return Ok(Kept::Other);
+            }
+        }
         Err(error) => return Err(error),
     }
     let place = inside.join(format!("{instance}.dcm"));
-    if let Ok(there) = fs::read(&place) {
-        return Ok(if there == part10 { Kept::Yes } else { Kept::Other });
+    match fs::symlink_metadata(&place) {
+        // A link or a pipe is none of ours, and a pipe would be waited for.
+        Ok(there) if !there.is_file() => return Ok(Kept::Other),
+        Ok(_) => return Ok(if fs::read(&place)? == part10 { Kept::Yes } else { Kept::Other }),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     // Hidden, so that nobody takes it for whole; the same name again after an interruption.
     let unfinished = inside.join(format!(".{instance}.part"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&unfinished)?;
+    match fs::remove_file(&unfinished) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // A new file: never what somebody laid there.
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
     let written = file.write_all(part10).and_then(|()| file.sync_all());
     if let Err(error) = written {
         let _ = fs::remove_file(&unfinished);

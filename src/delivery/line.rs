@@ -33,7 +33,7 @@ pub struct Line {
 
 #[derive(Debug)]
 enum Carrier {
-    Association { requestor: Requestor, contexts: Vec<ProposedContext> },
+    Association { requestor: Box<Requestor>, contexts: Vec<ProposedContext> },
     Store(Box<Store>),
     Folder { path: PathBuf, busy: Arc<Semaphore>, within: Duration },
 }
@@ -53,7 +53,7 @@ impl Line {
         let within = Duration::from_secs(settings.response_timeout);
         let carrier = match peer.way() {
             Way::Dicom => match Requestor::open(&remote(peer)?, &requestor_options(&app.config), &contexts).await {
-                Ok(requestor) => Carrier::Association { requestor, contexts },
+                Ok(requestor) => Carrier::Association { requestor: Box::new(requestor), contexts },
                 Err(error) => return Ok(Err(error)),
             },
             Way::Stow(base) => {
@@ -66,7 +66,7 @@ impl Line {
     }
 
     /// The association, where it is one.
-    pub const fn association(&mut self) -> Option<&mut Requestor> {
+    pub fn association(&mut self) -> Option<&mut Requestor> {
         match &mut self.carrier {
             Carrier::Association { requestor, .. } => Some(requestor),
             Carrier::Store(_) | Carrier::Folder { .. } => None,
@@ -136,17 +136,25 @@ impl Line {
     }
 }
 
+/// What a C-STORE takes.
+struct Prepared {
+    class: Uid,
+    instance: Uid,
+    syntax: Uid,
+    dataset: Vec<u8>,
+}
+
 /// C-STORE, in the best transfer syntax that the peer takes.
 async fn store(requestor: &mut Requestor, peer: &Peer, result: &ResultRow, part10: &[u8]) -> Answer {
-    let prepare = || -> Result<Option<(Uid, Uid, Uid, Vec<u8>)>> {
+    let prepare = || -> Result<Option<Prepared>> {
         let (class, instance) = (Uid::parse(&result.sop_class)?, Uid::parse(&result.sop_instance)?);
         let Some(syntax) = encode::possible(part10).into_iter().find(|ts| requestor.accepts(&class, ts)) else {
             return Ok(None);
         };
         let dataset = encode::dataset(part10, &syntax)?;
-        Ok(Some((class, instance, syntax, dataset)))
+        Ok(Some(Prepared { class, instance, syntax, dataset }))
     };
-    let (class, instance, syntax, dataset) = match prepare() {
+    let Prepared { class, instance, syntax, dataset } = match prepare() {
         Ok(Some(prepared)) => prepared,
         Ok(None) => {
             let error =
@@ -186,8 +194,28 @@ impl From<Kept> for Answer {
     fn from(kept: Kept) -> Self {
         match kept {
             Kept::Yes => Self::Status(centinela_domain::status::DimseStatus::SUCCESS),
-            Kept::Other => Self::Refused("other_file", "another file has its name; it stays as it is".to_owned()),
+            Kept::Other => {
+                Self::Refused("other_file", "another file, or a link, has its name; it stays as it is".to_owned())
+            }
             Kept::Later(error) => Self::Nothing(Trouble::new("folder", error, false)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_cannot_put_us_off_for_longer_than_a_quarter_of_an_hour() {
+        let patience = |seconds| match Answer::from(Fate::Later(String::new(), seconds)) {
+            Answer::Nothing(trouble) => trouble.patience_ms,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(patience(None), 0);
+        assert_eq!(patience(Some(17)), 17_000);
+        for asked in [901, 1_000_000, u64::MAX] {
+            assert_eq!(patience(Some(asked)), 900_000, "{asked}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod breaker;
 pub mod encode;
 mod fit;
 pub mod folder;
+mod hours;
 mod line;
 mod pass;
 mod probe;
@@ -16,7 +17,7 @@ pub use crate::calling::{remote, requestor_options};
 use crate::config::Peer;
 use crate::failpoint;
 use crate::store::deliveries::{self, DeliveryRow};
-use crate::store::destinations;
+use crate::store::{destinations, handovers};
 use anyhow::{Context as _, Result};
 use centinela_scp::ProposedContext;
 use line::Line;
@@ -128,32 +129,40 @@ impl Sender {
     }
 
     async fn step(&mut self) -> Result<Step> {
-        let (app, peer) = (Arc::clone(&self.app), &self.peer);
+        let (app, peer) = (Arc::clone(&self.app), Arc::clone(&self.peer));
         let row = {
             let mut tx = app.db.read().await?;
             destinations::find(&mut tx, &peer.name).await?
         };
+        if hours::rests(&app, &peer, row.as_ref()).await? {
+            self.hang_up().await;
+            return Ok(Step::Idle);
+        }
         if row.as_ref().is_some_and(destinations::DestinationRow::is_parked) {
+            return Ok(Step::Idle);
+        }
+        let room = hours::room(&app, &peer).await?;
+        if room == 0 {
             return Ok(Step::Idle);
         }
         let down = row.filter(|row| row.down_since.is_some());
         if let Some(row) = &down
-            && (row.probe_at.is_some_and(|at| app.clock.now() < at) || !breaker::ask(&app, peer).await?)
+            && (row.probe_at.is_some_and(|at| app.clock.now() < at) || !breaker::ask(&app, &peer).await?)
         {
             return Ok(Step::Idle);
         }
         // Until it is known what it takes, what is scheduled for it waits.
-        if !self.watch.keep(&app, peer, &self.stop).await? {
+        if !self.watch.keep(&app, &peer, &self.stop).await? {
             return Ok(Step::Idle);
         }
-        let limit = if down.is_some() { 1 } else { BATCH };
+        let limit = if down.is_some() { 1 } else { BATCH.min(room) };
         let batch = self.claim(limit, down.is_some()).await?;
         if batch.is_empty() {
             if down.is_none() {
                 return Ok(Step::Idle);
             }
             let mut tx = app.db.write().await?;
-            breaker::answered(&mut tx, &app, peer).await?;
+            breaker::answered(&mut tx, &app, &peer).await?;
             tx.commit().await?;
             return Ok(Step::Worked);
         }
@@ -182,6 +191,9 @@ impl Sender {
             deliveries::bring_forward(&mut tx, &peer.name, now).await?;
         }
         let batch = deliveries::claim(&mut tx, &peer.name, now, lease, limit).await?;
+        if peer.rate().is_some() {
+            handovers::begin(&mut tx, &peer.name, batch.iter().map(|row| row.id.as_str()), now).await?;
+        }
         tx.commit().await?;
         Ok(batch)
     }
@@ -190,6 +202,7 @@ impl Sender {
     async fn release(&self) -> Result<()> {
         let mut tx = self.app.db.write().await?;
         deliveries::release(&mut tx, &self.peer.name).await?;
+        handovers::end_all(&mut tx, Some(&self.peer.name), self.app.clock.now()).await?;
         tx.commit().await
     }
 

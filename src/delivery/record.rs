@@ -5,6 +5,7 @@ use crate::app::App;
 use crate::config::Peer;
 use crate::store::deliveries::{self, AttemptRecord, DeliveryRow};
 use crate::store::events::{self, EventKind};
+use crate::store::handovers;
 use crate::store::results::ResultRow;
 use anyhow::Result;
 use centinela_domain::deliver::Deliver;
@@ -104,6 +105,9 @@ pub async fn record(
     let status = answer.status().map(|status| status.0);
     let cause = (outcome != Outcome::Accepted).then(|| answer.cause());
     let mut tx = app.db.write().await?;
+    if peer.rate().is_some() {
+        handovers::end(&mut tx, &delivery.id, now).await?;
+    }
     deliveries::record(&mut tx, &delivery.id, &AttemptRecord { state, next_at, status, error, cause }, now).await?;
     match answer {
         Answer::Status(_) | Answer::Refused(..) => breaker::answered(&mut tx, app, peer).await?,
@@ -126,13 +130,16 @@ pub async fn record(
 ///
 /// # Errors
 /// If rows cannot be written.
-pub async fn give_back(app: &App, rest: &[DeliveryRow]) -> Result<()> {
+pub async fn give_back(app: &App, peer: &Peer, rest: &[DeliveryRow]) -> Result<()> {
     if rest.is_empty() {
         return Ok(());
     }
     let mut tx = app.db.write().await?;
     for delivery in rest {
         deliveries::give_back(&mut tx, &delivery.id, delivery.next_at).await?;
+        if peer.rate().is_some() {
+            handovers::undo(&mut tx, &delivery.id).await?;
+        }
     }
     tx.commit().await
 }

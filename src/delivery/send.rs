@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 impl Sender {
     /// Sends a batch in order. Where there is no answer the rest goes back untouched; where an object is to be
-    /// tried again, those of its study that come after it.
+    /// tried again, those of its study that come after it; where the destination begins to rest, all.
     ///
     /// # Errors
     /// If rows cannot be read or written.
@@ -24,12 +24,12 @@ impl Sender {
         let mut held: HashSet<String> = HashSet::new();
         let (mut refused, mut nothing_accepted) = (false, None);
         while let Some((mut delivery, result)) = rest.pop_front() {
-            if self.stop.is_cancelled() {
+            if self.stop.is_cancelled() || self.peer.resting_until(self.app.clock.now()).is_some() {
                 rest.push_front((delivery, result));
                 break;
             }
             if held.contains(&delivery.study_uid) {
-                give_back(&self.app, &[delivery]).await?;
+                give_back(&self.app, &self.peer, &[delivery]).await?;
                 continue;
             }
             let (answer, result) = match &nothing_accepted {
@@ -52,7 +52,7 @@ impl Sender {
             }
         }
         let rest: Vec<_> = rest.into_iter().map(|(delivery, _)| delivery).collect();
-        give_back(&self.app, &rest).await?;
+        give_back(&self.app, &self.peer, &rest).await?;
         self.watch.doubtful |= refused;
         match &mut self.line {
             // What it refused may be accepted in another association.

@@ -88,7 +88,8 @@ impl Store {
 
 async fn send(client: &Outgoing, base: &Address, token: Option<&str>, object: &Object) -> Fate {
     // They become part of an address.
-    if Uid::parse(&object.study).is_err() || Uid::parse(&object.instance).is_err() {
+    let is_uid = |text: &str| Uid::parse(text).is_ok_and(|uid| uid.as_str() == text);
+    if !is_uid(&object.study) || !is_uid(&object.instance) {
         return Fate::Refused("its study or instance has a name that is no UID".to_owned());
     }
     match request(base, token, object) {
@@ -295,7 +296,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_that_is_no_uid_is_never_part_of_an_address() {
-        for name in ["", "1.2/../../admin", "1.2?x=1", "1.2#", "1.2%2f", "1.2\r\nHost: other", "../1.2", "1..2"] {
+        for name in [
+            "",
+            "1.2/../../admin",
+            "1.2?x=1",
+            "1.2#",
+            "1.2%2f",
+            "1.2\r\nHost: other",
+            "../1.2",
+            "1..2",
+            "1.2 ",
+            "1.2\0",
+        ] {
             let wrong = Object { study: name.to_owned(), ..object("1.1") };
             let (fate, heard) = stored(&reply(200, ""), &wrong).await;
             assert!(matches!(fate, Fate::Refused(_)) && heard.is_empty(), "{name:?}: {fate:?}");

@@ -79,8 +79,9 @@ async fn round(app: &App, peer: &Peer) -> Result<()> {
             return Ok(());
         }
         let row = destinations::find(&mut tx, &peer.name).await?;
-        // It is not called while it is down or parked: delivery finds out when it is back.
-        if row.is_some_and(|row| row.down_since.is_some() || row.is_parked()) {
+        // It is not called while it is down or parked: delivery finds out when it is back. Nor while it rests.
+        let rests = peer.resting_until(now).is_some();
+        if rests || row.is_some_and(|row| row.down_since.is_some() || row.is_parked()) {
             return Ok(());
         }
         first

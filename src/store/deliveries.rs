@@ -247,8 +247,8 @@ pub async fn release_all(tx: &mut Tx, now: UnixMs) -> Result<u64> {
 /// If the database fails.
 pub async fn retry(tx: &mut Tx, id: &str, now: UnixMs) -> Result<bool> {
     let done = on!(tx, c => sqlx::query(
-        "update delivery set state = 'scheduled', next_at = $2, lease_until = null, proof = null \
-         where id = $1 and (state in ('scheduled', 'refused', 'parked') \
+        "update delivery set state = 'scheduled', next_at = $2, lease_until = null, proof = null, parked_at = null, \
+         parked_reason = null where id = $1 and (state in ('scheduled', 'refused', 'parked') \
          or (state = 'accepted' and cause = 'not_committed'))")
         .bind(id).bind(now).execute(c).await?.rows_affected());
     Ok(done == 1)

@@ -1,4 +1,4 @@
-//! Rows of destinations: whether one is parked, since when it is down, and when it is asked again.
+//! Rows of destinations: whether one is parked, since when it is down, when it is asked again, until when it rests.
 
 use super::{Tx, on};
 use anyhow::Result;
@@ -28,6 +28,8 @@ pub struct DestinationRow {
     pub last_error: Option<String>,
     /// When it last answered.
     pub last_ok_at: Option<UnixMs>,
+    /// Until when it rests, as ae-titles.toml wants it; past or none while it may be called.
+    pub rests_until: Option<UnixMs>,
 }
 
 impl DestinationRow {
@@ -105,6 +107,17 @@ pub async fn answered(tx: &mut Tx, name: &str, now: UnixMs) -> Result<Option<Uni
          last_ok_at = $2 where name = $1")
         .bind(name).bind(now).execute(c).await?.rows_affected());
     Ok(row.down_since)
+}
+
+/// Notes until when a destination rests.
+///
+/// # Errors
+/// If the database fails.
+pub async fn set_rest(tx: &mut Tx, name: &str, until: Option<UnixMs>) -> Result<()> {
+    ensure(tx, name).await?;
+    on!(tx, c => sqlx::query("update destination set rests_until = $2 where name = $1")
+        .bind(name).bind(until).execute(c).await?.rows_affected());
+    Ok(())
 }
 
 /// Has destinations that are down asked now whether they are back: one of them, or all.

@@ -51,6 +51,14 @@ pub enum EventKind {
     DestinationDown,
     /// It answers again.
     DestinationBack,
+    /// Somebody parked a destination: nothing is sent there.
+    DestinationParked,
+    /// Somebody resumed it.
+    DestinationResumed,
+    /// Somebody took a result out of the outbox.
+    DeliveryParked,
+    /// Somebody put it back.
+    DeliveryResumed,
     /// A report was rewritten in a class that its destination takes.
     ResultDowngraded,
     /// The destination does not take this kind after all: nothing is sent.
@@ -106,7 +114,7 @@ pub enum EventKind {
 }
 
 /// Every kind.
-pub const ALL: [EventKind; 47] = [
+pub const ALL: [EventKind; 51] = [
     EventKind::Received,
     EventKind::Duplicate,
     EventKind::VariantReceived,
@@ -128,6 +136,10 @@ pub const ALL: [EventKind; 47] = [
     EventKind::DeliveryRefused,
     EventKind::DestinationDown,
     EventKind::DestinationBack,
+    EventKind::DestinationParked,
+    EventKind::DestinationResumed,
+    EventKind::DeliveryParked,
+    EventKind::DeliveryResumed,
     EventKind::ResultDowngraded,
     EventKind::DeliveryWithdrawn,
     EventKind::ResultsWithdrawn,
@@ -193,6 +205,10 @@ impl EventKind {
             Self::DeliveryRefused => "delivery_refused",
             Self::DestinationDown => "destination_down",
             Self::DestinationBack => "destination_back",
+            Self::DestinationParked => "destination_parked",
+            Self::DestinationResumed => "destination_resumed",
+            Self::DeliveryParked => "delivery_parked",
+            Self::DeliveryResumed => "delivery_resumed",
             Self::ResultDowngraded => "result_downgraded",
             Self::DeliveryWithdrawn => "delivery_withdrawn",
             Self::ResultsWithdrawn => "results_withdrawn",

@@ -46,6 +46,8 @@ pub struct Standing {
     pub last_error: Option<String>,
     /// When it last answered.
     pub last_ok_at: Option<UnixMs>,
+    /// Until when it rests.
+    pub rests_until: Option<UnixMs>,
 }
 
 /// All deliveries, by destination and state.
@@ -65,7 +67,8 @@ pub async fn piles(tx: &mut Tx) -> Result<Vec<Pile>> {
 /// If the database fails.
 pub async fn standings(tx: &mut Tx) -> Result<Vec<Standing>> {
     Ok(on!(tx, c => sqlx::query_as(
-        "select name, state, parked_at, parked_reason, down_since, probe_at, failures, cause, last_error, last_ok_at \
+        "select name, state, parked_at, parked_reason, down_since, probe_at, failures, cause, last_error, last_ok_at, \
+         rests_until \
          from destination order by name")
         .fetch_all(c).await?))
 }

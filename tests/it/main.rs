@@ -7,8 +7,10 @@
 mod harness;
 
 mod alerts;
+mod answers;
 mod auto_deliver;
 mod bad_input;
+mod by_hand;
 mod command_line;
 mod commitment;
 mod conformance;
@@ -18,6 +20,8 @@ mod duplicates;
 mod evaluate;
 mod faults;
 mod hostile;
+mod hostile_store;
+mod hours;
 mod identity;
 mod judge;
 mod kill;

@@ -26,6 +26,7 @@ async fn contract(db: &Db) {
     a_report_waits_for_a_film_that_is_tried_again(db).await;
     a_delivery_is_scheduled_once(db).await;
     crate::outbox::contract(db).await;
+    crate::hours::contract(db).await;
     crate::auto_deliver::contract(db).await;
     crate::proof::contract(db).await;
     crate::retention::contract(db).await;

@@ -115,7 +115,7 @@ fn a_folder_gets_whole_files_once_its_share_is_mounted() {
         let study = node.study(&other.study)?;
         study["deliveries"].as_array()?.iter().find(|d| d["state"] == "refused").cloned()
     });
-    assert!(refused["last_error"].as_str().unwrap().contains("another file has its name"), "{refused:#}");
+    assert!(refused["last_error"].as_str().unwrap().contains("another file, or a link, has its name"), "{refused:#}");
     let foreign = folder.join(&other.study).join(format!("{sop}.dcm"));
     assert_eq!(std::fs::read(&foreign).unwrap(), b"of somebody else");
 }
@@ -278,6 +278,7 @@ fn entries_that_would_tell_in_the_clear_or_cannot_work_are_refused() {
         entry("missing", "url = \"http://127.0.0.1/dw\"\ntoken = { file = \"/nowhere/token\" }\ndeliver = \"full\""),
         entry("twice", "url = \"http://127.0.0.1/dw\"\ntoken = { value = \"a\", env = \"B\" }\ndeliver = \"full\""),
         entry("lines", "url = \"http://127.0.0.1/dw\"\ntoken = { value = \"a\\r\\nHost: b\" }\ndeliver = \"full\""),
+        entry("proof", "folder = \"/srv\"\nverify = \"find\"\ndeliver = \"full\""),
         entry("untitled", "host = \"pacs.example\"\nport = 104\ndeliver = \"full\""),
     ];
     let out = Home::new(&[]).peers_text(&text.concat()).command(&["config", "check"]).output().unwrap();
@@ -294,6 +295,7 @@ fn entries_that_would_tell_in_the_clear_or_cannot_work_are_refused() {
         "\"missing\": token or secret: /nowhere/token cannot be read",
         "\"twice\": token or secret: give exactly one",
         "\"lines\": token or secret: it is empty, or has characters",
+        "\"proof\": commitment and verify ask by DICOM",
         "\"untitled\": it speaks DICOM, so it needs its ae_title",
     ] {
         assert!(said.contains(words), "{words}: {said}");

@@ -4,11 +4,13 @@
 
 use crate::UnixMs;
 use serde::{Deserialize, Deserializer};
-use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 
 const MINUTES_OF_A_DAY: u16 = 24 * 60;
+const MINUTE_MS: i64 = 60_000;
+/// In minutes.
+const TWO_DAYS: i64 = 2 * MINUTES_OF_A_DAY as i64;
 
 /// A part of every day in which nothing is sent, such as `02:00-03:00`; past midnight, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,71 +57,79 @@ impl<'de> Deserialize<'de> for Rest {
 }
 
 impl Rest {
-    /// Minutes until this rest is over; `None` outside of it.
-    fn left(self, minute: u16) -> Option<u16> {
+    /// Whether this minute of the day belongs to it.
+    fn holds(self, minute: u16) -> bool {
         let past = (minute + MINUTES_OF_A_DAY - self.from) % MINUTES_OF_A_DAY;
         let long = (self.to + MINUTES_OF_A_DAY - self.from) % MINUTES_OF_A_DAY;
-        (past < long).then(|| long - past)
+        past < long
     }
 }
 
-/// When the destination may be called again, if it rests at this minute of its day; rests that touch
-/// count as one.
+/// When the destination may be called again, if it rests now; rests that touch count as one.
+///
+/// `minute_of_day` says what the clock on the wall shows at a time. Every minute is asked for: where the clock is
+/// changed within a rest, the rest ends when the wall says so.
 #[must_use]
-pub fn resting_until(rests: &[Rest], now: UnixMs, minute_of_day: u16, second_of_minute: u16) -> Option<UnixMs> {
-    let mut waited = 0;
-    // Rests that cover the whole day are refused by the configuration; a day is the limit all the same.
-    while waited < MINUTES_OF_A_DAY {
-        let minute = (minute_of_day + waited) % MINUTES_OF_A_DAY;
-        match rests.iter().filter_map(|rest| rest.left(minute)).max() {
-            Some(left) => waited += left,
-            None => break,
-        }
+pub fn resting_until(rests: &[Rest], now: UnixMs, minute_of_day: impl Fn(UnixMs) -> u16) -> Option<UnixMs> {
+    let rests_at = |at| rests.iter().any(|rest| rest.holds(minute_of_day(at)));
+    if !rests_at(now) {
+        return None;
     }
-    let seconds = i64::from(waited) * 60 - i64::from(second_of_minute);
-    (waited > 0).then(|| now + seconds.max(1) * 1_000)
+    let this_minute = now.div_euclid(MINUTE_MS) * MINUTE_MS;
+    let mut ends = (1..=TWO_DAYS).map(|n| this_minute + n * MINUTE_MS);
+    // Rests that cover the whole day are refused by the configuration; two days are the limit all the same.
+    ends.find(|at| !rests_at(*at)).or(Some(this_minute + TWO_DAYS * MINUTE_MS))
+}
+
+/// For how long of the time from `since` to `now` the destination did not rest. What lies more than two days back
+/// counts as if it had no rests.
+#[must_use]
+pub fn awake_ms(rests: &[Rest], since: UnixMs, now: UnixMs, minute_of_day: impl Fn(UnixMs) -> u16) -> i64 {
+    let whole = (now - since).max(0);
+    if rests.is_empty() {
+        return whole;
+    }
+    let from = since.max(now - TWO_DAYS * MINUTE_MS);
+    let mut rested = 0;
+    let mut at = from;
+    while at < now {
+        let next = ((at.div_euclid(MINUTE_MS) + 1) * MINUTE_MS).min(now);
+        if rests.iter().any(|rest| rest.holds(minute_of_day(at))) {
+            rested += next - at;
+        }
+        at = next;
+    }
+    whole - rested
 }
 
 /// Whether some minute of the day is left in which the destination may be called.
 #[must_use]
 pub fn leaves_time(rests: &[Rest]) -> bool {
-    (0..MINUTES_OF_A_DAY).any(|minute| rests.iter().all(|rest| rest.left(minute).is_none()))
+    (0..MINUTES_OF_A_DAY).any(|minute| !rests.iter().any(|rest| rest.holds(minute)))
 }
 
 /// How many objects a destination takes in a minute: no sliding minute ever holds more.
-#[derive(Debug, Clone)]
-pub struct Rate {
-    per_minute: usize,
-    sent: VecDeque<UnixMs>,
-}
+///
+/// It is told the times of the last minute in ascending order: when the answer to each object came, and now for one
+/// that is on its way. Counted from the answer, no minute at the destination's side holds more either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate(pub u32);
 
 impl Rate {
-    /// A rate; 0 lets nothing through.
-    #[must_use]
-    pub const fn new(per_minute: usize) -> Self {
-        Self { per_minute, sent: VecDeque::new() }
-    }
+    /// The time for which an object counts.
+    pub const SPAN_MS: i64 = MINUTE_MS;
 
     /// How many objects may be sent now.
-    pub fn room(&mut self, now: UnixMs) -> usize {
-        while self.sent.front().is_some_and(|&at| at <= now - 60_000 || at > now) {
-            self.sent.pop_front();
-        }
-        self.per_minute.saturating_sub(self.sent.len())
-    }
-
-    /// Counts objects that were sent.
-    pub fn spend(&mut self, now: UnixMs, objects: usize) {
-        self.sent.extend(std::iter::repeat_n(now, objects));
-    }
-
-    /// When the next object may be sent.
     #[must_use]
-    pub fn next(&self, now: UnixMs) -> UnixMs {
-        match self.sent.front() {
-            Some(&first) if self.sent.len() >= self.per_minute => first + 60_000,
-            _ => now,
-        }
+    pub fn room(self, sent: &[UnixMs]) -> u32 {
+        self.0.saturating_sub(u32::try_from(sent.len()).unwrap_or(u32::MAX))
+    }
+
+    /// When the next object may be sent, if not now.
+    #[must_use]
+    pub fn next(self, sent: &[UnixMs]) -> Option<UnixMs> {
+        let over = sent.len().checked_sub(usize::try_from(self.0).unwrap_or(usize::MAX))?;
+        sent.get(over).map(|at| at + Self::SPAN_MS)
     }
 }
 
@@ -144,40 +154,82 @@ mod tests {
         }
     }
 
+    /// A wall without summer time, at UTC.
+    fn utc(at: UnixMs) -> u16 {
+        (at.div_euclid(60_000) % 1_440) as u16
+    }
+
+    /// Central Europe in the spring, where 02:00 is 03:00, or in the autumn, where 03:00 is 02:00; both at 01:00 UTC.
+    fn changed(before: i64, after: i64) -> impl Fn(UnixMs) -> u16 {
+        move |at| utc(at + if at < 60 * 60_000 { before } else { after } * 60 * 60_000)
+    }
+
+    fn at(hours: i64, minutes: i64) -> UnixMs {
+        (hours * 60 + minutes) * 60_000
+    }
+
     #[test]
     fn a_rest_ends_on_its_minute_past_midnight_too() {
         let night = rests(&["23:00-01:30"]);
-        let minutes = |minute, second| resting_until(&night, 0, minute, second).map(|ms| ms / 1_000);
-        assert_eq!(minutes(22 * 60 + 59, 59), None);
-        assert_eq!(minutes(23 * 60, 0), Some(150 * 60));
-        assert_eq!(minutes(0, 30), Some(90 * 60 - 30));
-        assert_eq!(minutes(89, 59), Some(1));
-        assert_eq!(minutes(90, 0), None);
+        let until = |now| resting_until(&night, now, utc);
+        assert_eq!(until(at(22, 59) + 59_999), None);
+        assert_eq!(until(at(23, 0)), Some(at(25, 30)));
+        assert_eq!(until(at(24, 0) + 30_123), Some(at(25, 30)), "the same at every second");
+        assert_eq!(until(at(25, 29) + 59_999), Some(at(25, 30)));
+        assert_eq!(until(at(25, 30)), None);
+    }
+
+    #[test]
+    fn a_rest_follows_the_wall_across_a_change_to_and_from_summer_time() {
+        let night = rests(&["01:30-03:30"]);
+        // From 01:30 to 03:30 only one hour passes.
+        assert_eq!(resting_until(&night, at(0, 30), changed(1, 2)), Some(at(1, 30)));
+        assert_eq!(resting_until(&night, at(1, 30), changed(1, 2)), None);
+        // And here three: 02:00 to 03:00 comes twice.
+        assert_eq!(resting_until(&night, at(-1, 30), changed(2, 1)), Some(at(2, 30)));
+        // A rest that lies within the missing hour does not come about.
+        assert_eq!(resting_until(&rests(&["02:00-03:00"]), at(1, 0), changed(1, 2)), None);
+        // One within the hour that comes twice does so twice.
+        let twice = rests(&["02:15-02:45"]);
+        assert_eq!(resting_until(&twice, at(0, 15), changed(2, 1)), Some(at(0, 45)));
+        assert_eq!(resting_until(&twice, at(1, 15), changed(2, 1)), Some(at(1, 45)));
     }
 
     #[test]
     fn rests_that_touch_are_one() {
         let both = rests(&["02:00-03:00", "03:00-04:00", "02:30-03:30"]);
-        assert_eq!(resting_until(&both, 5, 120, 0), Some(5 + 120 * 60_000));
+        assert_eq!(resting_until(&both, at(2, 0) + 5, utc), Some(at(4, 0)));
         assert!(leaves_time(&both) && leaves_time(&[]));
         let all = rests(&["00:00-12:00", "12:00-00:00"]);
         assert!(!leaves_time(&all));
-        assert!(resting_until(&all, 0, 7, 0).is_some(), "and the search ends");
+        assert_eq!(resting_until(&all, 0, utc), Some(at(48, 0)), "and the search ends");
+    }
+
+    #[test]
+    fn a_rest_makes_nothing_older() {
+        let night = rests(&["02:00-03:00"]);
+        let awake = |since, now| awake_ms(&night, since, now, utc);
+        assert_eq!(awake(at(1, 50) + 7, at(1, 55) + 7), 5 * 60_000);
+        assert_eq!(awake(at(1, 50), at(2, 40)), 10 * 60_000);
+        assert_eq!(awake(at(2, 10), at(2, 40)), 0);
+        assert_eq!(awake(at(1, 50) + 7, at(3, 20) + 9), 30 * 60_000 + 2);
+        assert_eq!(awake(at(3, 0), at(1, 0)), 0);
+        assert_eq!(awake(at(-24, 0), at(72, 0)), 94 * 60 * 60_000, "two nights are left out");
+        assert_eq!(awake_ms(&[], 0, 17, utc), 17);
     }
 
     #[test]
     fn no_minute_holds_more_than_the_rate() {
-        let mut rate = Rate::new(3);
+        let rate = Rate(3);
         let mut sent: Vec<UnixMs> = Vec::new();
         for now in (0..600_000).step_by(700) {
-            let room = rate.room(now).min(2);
-            rate.spend(now, room);
-            sent.extend(std::iter::repeat_n(now, room));
-            if rate.room(now) == 0 {
-                assert!(rate.next(now) > now && rate.next(now) <= now + 60_000);
-            } else {
-                assert_eq!(rate.next(now), now);
+            let counted: Vec<_> = sent.iter().copied().filter(|at| *at > now - Rate::SPAN_MS).collect();
+            let room = rate.room(&counted).min(2);
+            match rate.next(&counted) {
+                Some(next) => assert!(room == 0 && next > now && next <= now + 60_000),
+                None => assert!(room > 0),
             }
+            sent.extend(std::iter::repeat_n(now, room as usize));
         }
         assert!(sent.len() >= 27, "{}", sent.len());
         for (n, from) in sent.iter().enumerate() {
@@ -187,9 +239,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_stops_nothing() {
-        let mut rate = Rate::new(1);
-        rate.spend(1_000_000, 1);
-        assert_eq!(rate.room(400_000), 1);
+    fn a_rate_that_was_lowered_waits_until_enough_is_past() {
+        let sent = [10, 20, 30, 40];
+        assert_eq!((Rate(2).room(&sent), Rate(2).next(&sent)), (0, Some(30 + 60_000)));
+        assert_eq!((Rate(5).room(&sent), Rate(5).next(&sent)), (1, None));
     }
 }

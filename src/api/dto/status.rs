@@ -46,7 +46,7 @@ dto! {
     DestinationStatus {
         /// Name of the peer.
         name: String,
-        /// open, down, parked, or removed from ae-titles.toml.
+        /// open, resting, down, parked, or removed from ae-titles.toml.
         state: String,
         /// Since when it is down or parked.
         since: Option<Time>,
@@ -72,6 +72,10 @@ dto! {
         last_error: Option<String>,
         /// The next attempt, or when it is asked whether it is back.
         next_at: Option<Time>,
+        /// Until when it is not called, as ae-titles.toml wants it.
+        rests_until: Option<Time>,
+        /// The most objects that it gets in a minute.
+        objects_per_minute: Option<u32>,
         /// When it last took a result or answered.
         last_ok_at: Option<Time>,
     }

@@ -55,7 +55,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
 }
 
 /// The node's database, if there is one: a look must not make it.
-async fn database(config: &Config) -> Result<Db> {
+pub(super) async fn database(config: &Config) -> Result<Db> {
     let storage = &config.settings.storage;
     let file = storage.data_dir.join("centinela.db");
     match storage.database.as_str() {

@@ -2,6 +2,7 @@
 
 use crate::api::time::{self, Time};
 use crate::api::{Status, StudyChain};
+use crate::wall;
 use centinela_domain::alert::span;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -33,6 +34,15 @@ pub fn status(status: &Status) -> String {
             "{:<width$}  {:<7} {:>7}  {oldest:<12} {next:<20} {:>7} {:>6}  {last}",
             d.name, d.state, d.undelivered, d.refused, d.parked
         );
+    }
+    for d in &status.destinations {
+        if let Some(until) = d.rests_until {
+            let until = wall::time_of_day(until.0);
+            let _ = writeln!(text, "{:<width$}  rests until {until}, as ae-titles.toml says: it is not called", d.name);
+        }
+        if let Some(most) = d.objects_per_minute.filter(|_| d.undelivered > 0) {
+            let _ = writeln!(text, "{:<width$}  gets at most {most} objects a minute, as ae-titles.toml says", d.name);
+        }
     }
     if status.destinations.is_empty() {
         text += "none: ae-titles.toml has no peer that results are delivered to\n";

@@ -17,6 +17,7 @@ outbox_peer.py JSON
         node     port of the node, to report on a new association; null reports on the same one
     find      whether it answers C-FIND, from what it stored and did not lose
     lose      whether it forgets what it stored at once
+    delay     seconds before the answer to each C-STORE
 """
 
 import json
@@ -35,7 +36,7 @@ from pynetdicom.sop_class import (
 )
 
 options = {"port": 0, "echo": True, "classes": [], "reject": None, "answers": {}, "commitment": None, "find": False,
-           "lose": False}
+           "lose": False, "delay": 0}
 options.update(json.loads(sys.argv[1]))
 lock = threading.Lock()
 counts = {}
@@ -76,6 +77,7 @@ def store(event):
         sop_class=str(request.AffectedSOPClassUID),
         answer=answer,
     )
+    time.sleep(options["delay"])
     if answer == "silence":
         time.sleep(3600)
     if answer == "abort":
