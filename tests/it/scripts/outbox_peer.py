@@ -19,6 +19,7 @@ outbox_peer.py JSON
     lose      whether it forgets what it stored at once
 """
 
+import hashlib
 import json
 import sys
 import threading
@@ -75,6 +76,7 @@ def store(event):
         sop=str(request.AffectedSOPInstanceUID),
         sop_class=str(request.AffectedSOPClassUID),
         answer=answer,
+        digest=hashlib.sha256(request.DataSet.getvalue()).hexdigest(),
     )
     if answer == "silence":
         time.sleep(3600)
