@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-destinations bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test test-faults check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-destinations bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -10,6 +10,9 @@ demo:     ## build, then show films going in and results coming back
 
 test:     ## all tests; as root it installs what they need, else it says what is missing
 	@scripts/test.sh
+
+test-faults: ## every fault with its oracle and 20 seeds each, and the table; SEEDS=n, FIRST=n, FAULT=t09 for one; half an hour
+	@scripts/test-faults.sh
 
 check:    ## format, lints, documentation links, licences and versions of dependencies
 	@scripts/check.sh

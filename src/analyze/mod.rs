@@ -107,10 +107,12 @@ async fn attempt(app: &App, job: &JobRow) -> Result<()> {
 }
 
 /// A film that fails has attempts of its own. Until they are used up or one succeeds the report of its
-/// study waits: else it would fail with the film, and take the study's other films with it.
+/// study waits: else it would fail with the film, and take the study's other films with it. It also waits for the report
+/// of the revision before, which it has to name.
 async fn postponed(app: &App, job: &JobRow) -> Result<bool> {
     let mut tx = app.db.write().await?;
-    if !jobs::awaits_predict(&mut tx, &job.study_uid).await? {
+    let film = jobs::awaits_predict(&mut tx, &job.study_uid).await?;
+    if !film && !jobs::awaits_report(&mut tx, &job.study_uid, job.revision).await? {
         return Ok(false);
     }
     let done = jobs::postpone(&mut tx, job, app.clock.now() + WAIT_FOR_FILM).await?;
@@ -140,7 +142,7 @@ async fn failed(app: &App, job: &JobRow, error: &anyhow::Error) -> Result<()> {
     let text = format!("{error:#}");
     tracing::error!(job.id, job.kind, study.uid = job.study_uid, "attempt failed: {text}");
     let mut tx = app.db.write().await?;
-    let state = jobs::fail(&mut tx, job, &text, now).await?;
+    let Some(state) = jobs::fail(&mut tx, job, &text, now).await? else { return Ok(()) };
     let dead = state == JobState::Dead;
     let kind = if dead { EventKind::JobDead } else { EventKind::JobFailed };
     let detail = json!({ "job": job.id, "kind": job.kind, "error": text });

@@ -63,6 +63,10 @@ impl Role {
     pub const ALL: [Self; 4] = [Self::Scp, Self::Worker, Self::Delivery, Self::Api];
 }
 
+/// A stop takes so long, and with a thread that does not come back 5 s more: less than 30 s in all. What is not done by
+/// then is done after the next start.
+const DRAIN: Duration = Duration::from_secs(20);
+
 /// A running node.
 #[derive(Debug)]
 pub struct Running {
@@ -162,7 +166,7 @@ impl Running {
             () = until => None,
         };
         self.stop.cancel();
-        let drained = tokio::time::timeout(Duration::from_secs(40), async {
+        let drained = tokio::time::timeout(DRAIN, async {
             while let Some(role) = self.roles.join_next().await {
                 if let Ok((name, Err(error))) = role {
                     tracing::error!(role = name, "ended with an error: {error:#}");
@@ -170,7 +174,7 @@ impl Running {
             }
         });
         if drained.await.is_err() {
-            tracing::warn!("roles did not end within 40 s; leases will bring their work back");
+            tracing::warn!(seconds = DRAIN.as_secs(), "roles did not end in time; leases will bring their work back");
         }
         self.app.db.close().await;
         match ended {

@@ -1,11 +1,12 @@
-//! Films on which the analysis panics or never ends: `CENTINELA_FAILPOINT_FILM` holds
-//! `panic:COLUMNSxROWS` or `hang:COLUMNSxROWS`, and every film of that size is such a film.
+//! Films on which the analysis panics, never ends or takes longer: `CENTINELA_FAILPOINT_FILM` holds
+//! `panic:COLUMNSxROWS`, `hang:COLUMNSxROWS` or `late:COLUMNSxROWS:MS`, and every film of that size is such a film.
 
 use anyhow::{Context as _, Result};
 use centinela_domain::prediction::{ModelRef, Prediction};
 use centinela_models::image::CxrImage;
 use centinela_models::manifest::Manifest;
 use centinela_models::model::{Model, ModelError};
+use std::time::Duration;
 
 /// The environment variable.
 const VARIABLE: &str = "CENTINELA_FAILPOINT_FILM";
@@ -14,6 +15,7 @@ const VARIABLE: &str = "CENTINELA_FAILPOINT_FILM";
 enum Harm {
     Panic,
     Hang,
+    Late(Duration),
 }
 
 struct Spoiled {
@@ -30,16 +32,18 @@ pub fn spoiled(inner: Box<dyn Model>) -> Result<Box<dyn Model>> {
     let Ok(text) = std::env::var(VARIABLE) else { return Ok(inner) };
     let parsed = || {
         let (harm, size) = text.split_once(':')?;
+        let (size, time) = size.split_once(':').unwrap_or((size, ""));
         let (columns, rows) = size.split_once('x')?;
         let harm = match harm {
             "panic" => Harm::Panic,
             "hang" => Harm::Hang,
+            "late" => Harm::Late(Duration::from_millis(time.parse().ok()?)),
             _ => return None,
         };
         Some((harm, (columns.parse().ok()?, rows.parse().ok()?)))
     };
-    let (harm, size) =
-        parsed().with_context(|| format!("{VARIABLE}: write panic:COLUMNSxROWS or hang:COLUMNSxROWS"))?;
+    let (harm, size) = parsed()
+        .with_context(|| format!("{VARIABLE}: write panic:COLUMNSxROWS, hang:COLUMNSxROWS or late:COLUMNSxROWS:MS"))?;
     Ok(Box::new(Spoiled { inner, harm, size }))
 }
 
@@ -59,6 +63,7 @@ impl Model for Spoiled {
                 Harm::Hang => loop {
                     std::thread::park();
                 },
+                Harm::Late(time) => std::thread::sleep(time),
             }
         }
         self.inner.predict(image, threads)

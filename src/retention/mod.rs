@@ -4,6 +4,8 @@
 //! First the rows say that the bytes are gone, then the bytes go: a crash in between leaves bytes
 //! that the next sweep removes, never a row that claims what is not there.
 
+mod leap;
+
 use crate::app::App;
 use crate::failpoint;
 use crate::store::Tx;
@@ -41,8 +43,9 @@ pub struct Swept {
 /// # Errors
 /// Never: what cannot be deleted is logged and tried again.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
+    let mut ages = leap::Ages::default();
     while !stop.is_cancelled() {
-        match sweep(&app).await {
+        match look(&app, &mut ages).await {
             Ok(swept) if swept.early > 0 => {
                 let _ = tokio::time::timeout(PAUSE, space_is_back(&app, &stop)).await;
                 continue;
@@ -59,6 +62,11 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     Ok(())
 }
 
+async fn look(app: &Arc<App>, ages: &mut leap::Ages) -> Result<Swept> {
+    let by_age = ages.can_be_believed(app).await?;
+    sweep(app, by_age).await
+}
+
 /// Some file systems give the space of deleted files back later: the next plan made before that would
 /// delete too much.
 async fn space_is_back(app: &App, stop: &CancellationToken) {
@@ -68,15 +76,16 @@ async fn space_is_back(app: &App, stop: &CancellationToken) {
     }
 }
 
-/// One sweep: removes what an earlier one has marked, marks what is due now, removes that.
+/// One sweep: removes what an earlier one has marked, marks what is due now, by age too where that is to be believed,
+/// removes that.
 ///
 /// # Errors
 /// If rows cannot be read or written. A file that cannot be removed is logged and stays marked.
-pub async fn sweep(app: &Arc<App>) -> Result<Swept> {
+pub async fn sweep(app: &Arc<App>, by_age: bool) -> Result<Swept> {
     remove(app).await?;
     let planned = {
         let mut tx = app.db.read().await?;
-        plan(app, &mut tx).await?
+        plan(app, &mut tx, by_age).await?
     };
     if planned.0.is_empty() {
         return Ok(Swept::default());
@@ -84,7 +93,7 @@ pub async fn sweep(app: &Arc<App>) -> Result<Swept> {
     let now = app.clock.now();
     let mut tx = app.db.write().await?;
     // Once more: between the two transactions a variant may have come.
-    let (films, early) = plan(app, &mut tx).await?;
+    let (films, early) = plan(app, &mut tx, by_age).await?;
     for film in &films {
         retention::delete(&mut tx, &film.sop_instance, now).await?;
     }
@@ -104,13 +113,14 @@ pub async fn sweep(app: &Arc<App>) -> Result<Swept> {
 }
 
 /// The films to delete now, and how many of them go early.
-async fn plan(app: &App, tx: &mut Tx) -> Result<(Vec<FilmRow>, usize)> {
+async fn plan(app: &App, tx: &mut Tx, by_age: bool) -> Result<(Vec<FilmRow>, usize)> {
     let storage = &app.config.settings.storage;
     if storage.keep_days <= 0.0 {
         return Ok((Vec::new(), 0));
     }
     let before = |days: f64| app.clock.now() - (days * DAY_MS) as i64;
-    let mut films = retention::due(tx, before(storage.keep_days), false, MOST_FILMS).await?;
+    let mut films =
+        if by_age { retention::due(tx, before(storage.keep_days), false, MOST_FILMS).await? } else { Vec::new() };
     let wanted = storage.low_space().saturating_sub(app.blobs.free_bytes()?);
     let mut missing = i64::try_from(wanted)?.saturating_sub(films.iter().map(|film| film.bytes).sum());
     if missing <= 0 {

@@ -189,23 +189,24 @@ pub async fn finish(tx: &mut Tx, job: &JobRow, now: UnixMs) -> Result<bool> {
     Ok(done == 1)
 }
 
-/// Records a failed attempt: queued again later, or dead. Returns what it became.
+/// Records a failed attempt: queued again later, or dead. Returns what it became; none if the lease was lost: then
+/// nothing of the caller's transaction may be kept.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn fail(tx: &mut Tx, job: &JobRow, error: &str, now: UnixMs) -> Result<JobState> {
+pub async fn fail(tx: &mut Tx, job: &JobRow, error: &str, now: UnixMs) -> Result<Option<JobState>> {
     let attempts = job.attempts + 1;
     let (state, run_at) = match after_failure(now, attempts) {
         AfterFailure::RetryAt(at) => (JobState::Queued, at),
         AfterFailure::Dead => (JobState::Dead, now),
     };
     let finished = (state == JobState::Dead).then_some(now);
-    on!(tx, c => sqlx::query(
+    let done = on!(tx, c => sqlx::query(
         "update job set state = $3, attempts = $4, run_at = $5, last_error = $6, lease_until = null, finished_at = $7 \
-         where id = $1 and worker = $2 and state = 'running'")
+         where id = $1 and worker = $2 and interruptions = $8 and state = 'running'")
         .bind(&job.id).bind(&job.worker).bind(state.as_str()).bind(attempts).bind(run_at).bind(error).bind(finished)
-        .execute(c).await?.rows_affected());
-    Ok(state)
+        .bind(job.interruptions).execute(c).await?.rows_affected());
+    Ok((done == 1).then_some(state))
 }
 
 /// At start of the only process of a database: whatever is marked running was interrupted.
@@ -226,6 +227,18 @@ pub async fn awaits_predict(tx: &mut Tx, study_uid: &str) -> Result<bool> {
         "select count(*) from job where study_uid = $1 and kind = 'predict' and attempts > 0 \
          and state in ('queued', 'running')")
         .bind(study_uid).fetch_one(c).await?);
+    Ok(count > 0)
+}
+
+/// Whether the report of an earlier revision of the study is still to be built.
+///
+/// # Errors
+/// If the database fails.
+pub async fn awaits_report(tx: &mut Tx, study_uid: &str, revision: i64) -> Result<bool> {
+    let (count,): (i64,) = on!(tx, c => sqlx::query_as(
+        "select count(*) from job where study_uid = $1 and kind = 'report' and revision < $2 \
+         and state in ('queued', 'running')")
+        .bind(study_uid).bind(revision).fetch_one(c).await?);
     Ok(count > 0)
 }
 

@@ -47,15 +47,17 @@ pub struct Touched {
     pub result: String,
 }
 
-/// Has what was refused or waits for its next attempt tried now; what is parked stays so.
+/// Has what was refused, waits for its next attempt, or was accepted without a promise to keep it, tried now; what is
+/// parked stays so.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn retry(tx: &mut Tx, which: Which<'_>, now: UnixMs) -> Result<Vec<Touched>> {
     let (id, study, destination) = which.columns();
     Ok(on!(tx, c => sqlx::query_as(concat!(
-        "update delivery set state = 'scheduled', next_at = $4, lease_until = null where ", meant!(),
-        " and (state = 'refused' or (state = 'scheduled' and (next_at > $4 or attempts > 0))) \
+        "update delivery set state = 'scheduled', next_at = $4, lease_until = null, proof = null where ", meant!(),
+        " and (state = 'refused' or (state = 'scheduled' and (next_at > $4 or attempts > 0)) \
+         or (state = 'accepted' and cause = 'not_committed')) \
          returning id, destination, study_uid, result"))
         .bind(id).bind(study).bind(destination).bind(now).fetch_all(c).await?))
 }

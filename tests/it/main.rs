@@ -37,6 +37,7 @@ mod privacy;
 mod proof;
 mod pynetdicom;
 mod quarantine;
+mod recovery;
 mod retention;
 mod revisions;
 mod skipped;

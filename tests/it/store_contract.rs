@@ -192,6 +192,7 @@ async fn a_lost_lease_is_fenced(db: &Db) {
     let second = jobs::claim(&mut tx, "b", 1_100, 1_000).await.unwrap().unwrap();
     assert_eq!((second.id.as_str(), second.interruptions), (first.id.as_str(), 1));
     assert!(!jobs::finish(&mut tx, &first, 1_200).await.unwrap(), "the late worker is told no");
+    assert_eq!(jobs::fail(&mut tx, &first, "late", 1_200).await.unwrap(), None, "nor does its failure count");
     assert!(jobs::finish(&mut tx, &second, 1_200).await.unwrap());
     tx.commit().await.unwrap();
 }
@@ -214,7 +215,10 @@ async fn a_report_waits_for_a_film_that_is_tried_again(db: &Db) {
     assert!(jobs::claim(&mut tx, "a", 499, 1_000).await.unwrap().is_none());
     let again = jobs::claim(&mut tx, "a", 500, 1_000).await.unwrap().unwrap();
     assert_eq!((again.id.as_str(), again.attempts, again.interruptions), (report.id.as_str(), 0, 0));
+    assert!(jobs::awaits_report(&mut tx, "7.7", 2).await.unwrap(), "the next revision names this one");
+    assert!(!jobs::awaits_report(&mut tx, "7.7", 1).await.unwrap(), "nothing waits for itself");
     assert!(jobs::finish(&mut tx, &again, 600).await.unwrap());
+    assert!(!jobs::awaits_report(&mut tx, "7.7", 2).await.unwrap());
     for attempt in 2..=3 {
         let film = jobs::claim(&mut tx, "b", 10_000 * attempt, 1).await.unwrap().unwrap();
         assert_eq!(film.kind, "predict");

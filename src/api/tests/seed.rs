@@ -98,7 +98,7 @@ pub async fn dead_job(node: &Node, kind: JobKind, study: &str, subject: &str) {
     loop {
         let claimed = jobs::claim(&mut tx, "worker", now, 1_000).await.unwrap().unwrap();
         assert_eq!(claimed.subject, subject, "the test has one job that is due");
-        if jobs::fail(&mut tx, &claimed, "inference: out of luck", now).await.unwrap() == JobState::Dead {
+        if jobs::fail(&mut tx, &claimed, "inference: out of luck", now).await.unwrap() == Some(JobState::Dead) {
             assert_eq!(claimed.attempts + 1, MAX_ATTEMPTS);
             break;
         }

@@ -34,6 +34,7 @@ pub struct Home {
     /// More of ae-titles.toml, as text.
     more_peers: String,
     env: Vec<(String, String)>,
+    program: PathBuf,
     runs: std::cell::Cell<usize>,
 }
 
@@ -45,6 +46,7 @@ impl Home {
             peers: peers.to_vec(),
             more_peers: String::new(),
             env: Vec::new(),
+            program: env!("CARGO_BIN_EXE_centinela").into(),
             runs: 0.into(),
         };
         home.set("CENTINELA__STUDY__QUIET_PERIOD", "0.5")
@@ -57,6 +59,12 @@ impl Home {
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.env.retain(|(k, _)| k != key);
         self.env.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Another program than the one of this build, from the next start on.
+    pub fn program(mut self, path: &Path) -> Self {
+        self.program = path.to_owned();
         self
     }
 
@@ -110,7 +118,7 @@ impl Home {
         if !config.exists() {
             fs::write(&config, "").unwrap();
         }
-        let mut command = Command::new(env!("CARGO_BIN_EXE_centinela"));
+        let mut command = Command::new(&self.program);
         command
             .args(arguments)
             .arg("--config")

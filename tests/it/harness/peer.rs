@@ -45,6 +45,12 @@ impl Scripted {
         writeln!(self.input, "{options}").unwrap();
     }
 
+    /// Ends it; what happened is still told.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// What happened so far, of one kind.
     pub fn told(&self, what: &str) -> Vec<Value> {
         self.told.lock().unwrap().iter().filter(|event| event["what"] == what).cloned().collect()
@@ -53,7 +59,6 @@ impl Scripted {
 
 impl Drop for Scripted {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happens to the connections that are opened from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,10 @@ pub enum Fault {
     Delay(Duration),
     /// The connection is cut once this many bytes went towards the server.
     CutAfter(u64),
+    /// Once this many bytes went towards the server nothing moves any more, and the line stays open.
+    HoldAfter(u64),
+    /// So many bytes a second, both ways.
+    Throttle(u64),
     /// What the server answers after this many of its bytes never arrives; the line stays open.
     DropAnswersAfter(u64),
     /// The connection is accepted and nothing ever moves.
@@ -97,6 +101,18 @@ fn pump(mut from: TcpStream, mut to: TcpStream, fault: Fault, towards_server: bo
                 let _ = from.shutdown(Shutdown::Both);
                 break;
             }
+            Fault::HoldAfter(limit) if towards_server && moved + n as u64 > limit => {
+                block = &block[..usize::try_from(limit.saturating_sub(moved)).unwrap()];
+                let _ = to.write_all(block);
+                hold(&from);
+                break;
+            }
+            Fault::Throttle(rate) => {
+                if !trickle(block, &mut to, rate) {
+                    break;
+                }
+                continue;
+            }
             Fault::DropAnswersAfter(limit) if !towards_server && moved + n as u64 > limit => {
                 moved += n as u64;
                 continue;
@@ -109,4 +125,24 @@ fn pump(mut from: TcpStream, mut to: TcpStream, fault: Fault, towards_server: bo
         }
     }
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Reads no more until the other end gives up.
+fn hold(from: &TcpStream) {
+    let mut rest = [0; 4096];
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) && !matches!(from.peek(&mut rest), Ok(0) | Err(_)) {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// One byte after the other; false once nobody takes them.
+fn trickle(block: &[u8], to: &mut TcpStream, rate: u64) -> bool {
+    for byte in block {
+        thread::sleep(Duration::from_millis(1_000 / rate.max(1)));
+        if to.write_all(&[*byte]).is_err() {
+            return false;
+        }
+    }
+    true
 }

@@ -20,6 +20,7 @@ outbox_peer.py JSON
     delay     seconds before the answer to each C-STORE
 """
 
+import hashlib
 import json
 import sys
 import threading
@@ -76,6 +77,7 @@ def store(event):
         sop=str(request.AffectedSOPInstanceUID),
         sop_class=str(request.AffectedSOPClassUID),
         answer=answer,
+        digest=hashlib.sha256(request.DataSet.getvalue()).hexdigest(),
     )
     time.sleep(options["delay"])
     if answer == "silence":
