@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance samples demo test test-faults check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-destinations bench-tls fixtures fuzz power-cut
+.PHONY: help conformance samples demo test test-faults test-outage soak check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-destinations bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -13,6 +13,12 @@ test:     ## all tests; as root it installs what they need, else it says what is
 
 test-faults: ## every fault with its oracle and 20 seeds each, and the table; SEEDS=n, FIRST=n, FAULT=t09 for one; half an hour
 	@scripts/test-faults.sh
+
+test-outage: ## the PACS is away for 72 simulated hours, one study a minute, then back; HOURS=n; some minutes
+	@CENTINELA_OUTAGE_HOURS=$${HOURS:-72} scripts/test.sh --test it away:: -- --nocapture
+
+soak:     ## a study each second and a fault every 10 s for 8 minutes; MINUTES=n, SEED=n
+	@CENTINELA_SOAK_MINUTES=$${MINUTES:-8} CENTINELA_SOAK_FAULT_EVERY=10 CENTINELA_SOAK_SEED=$${SEED:-1} scripts/test.sh --test it soak:: -- --nocapture
 
 check:    ## format, lints, documentation links, licences and versions of dependencies
 	@scripts/check.sh
