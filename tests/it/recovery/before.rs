@@ -48,7 +48,10 @@ fn leave(home: &Home, line: &Proxy, pacs: &Pacs, films: &[Film], seed: u64) -> C
     let node = home.start();
     must_push(node.dicom, delivered);
     node.settled(&delivered.study, 1);
+    // No association stays open over which the next results could go.
+    node.kill();
     line.set(Fault::CutAfter(0));
+    let node = home.start();
     must_push(node.dicom, waiting);
     until("its results wait", || {
         let states = rows(&home.data(), "select state from delivery where state = 'scheduled' and attempts > 0");
