@@ -81,10 +81,12 @@ pub async fn schedule(
 }
 
 /// What can be sent to destination $1 at time $2: due, and behind no earlier object of its study that waits for
-/// its next attempt. One that failed $3 times holds nobody up any more.
+/// its next attempt. One that failed $3 times holds nobody up any more. The first line on states says nothing new:
+/// by it SQLite knows that the index of what is under way will do, and reads no delivery that is done.
 macro_rules! ready {
     () => {
-        "d.destination = $1 and ((d.state = 'scheduled' and d.next_at <= $2) \
+        "d.destination = $1 and d.state in ('scheduled', 'sending') \
+         and ((d.state = 'scheduled' and d.next_at <= $2) \
          or (d.state = 'sending' and d.lease_until <= $2)) and not exists (select 1 from delivery e \
          where e.study_uid = d.study_uid and e.destination = d.destination and e.attempts < $3 \
          and (e.created_at < d.created_at or (e.created_at = d.created_at and e.id < d.id)) \
@@ -160,7 +162,8 @@ pub async fn give_back(tx: &mut Tx, id: &str, next_at: UnixMs) -> Result<()> {
 /// If the database fails.
 pub async fn release(tx: &mut Tx, destination: &str) -> Result<u64> {
     Ok(on!(tx, c => sqlx::query(
-        "update delivery set state = 'scheduled', lease_until = null where destination = $1 and state = 'sending'")
+        "update delivery set state = 'scheduled', lease_until = null where destination = $1 \
+         and state in ('scheduled', 'sending') and state = 'sending'")
         .bind(destination).execute(c).await?.rows_affected()))
 }
 
@@ -170,8 +173,8 @@ pub async fn release(tx: &mut Tx, destination: &str) -> Result<u64> {
 /// If the database fails.
 pub async fn bring_forward(tx: &mut Tx, destination: &str, now: UnixMs) -> Result<u64> {
     Ok(on!(tx, c => sqlx::query(
-        "update delivery set next_at = $2 where destination = $1 and state = 'scheduled' and next_at > $2 \
-         and last_status is null and cause not in ('no_context', 'refused', 'unreadable')")
+        "update delivery set next_at = $2 where destination = $1 and state in ('scheduled', 'sending') \
+         and state = 'scheduled' and next_at > $2 and last_status is null and cause not in ('no_context', 'refused', 'unreadable')")
         .bind(destination).bind(now).execute(c).await?.rows_affected()))
 }
 
@@ -308,4 +311,23 @@ pub async fn oldest_waiting(tx: &mut Tx) -> Result<Vec<(String, UnixMs)>> {
         "select destination, min(created_at) from delivery where state in ('scheduled', 'sending') \
          group by destination order by destination")
         .fetch_all(c).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+    use crate::store::Db;
+
+    /// Asked at each poll, with every delivery that there ever was in the table.
+    #[tokio::test]
+    async fn what_is_done_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = Db::open_sqlite(&folder.path().join("centinela.db")).await.unwrap();
+        let tx = &mut db.read().await.unwrap();
+        let plan: Vec<(i64, i64, i64, String)> = on!(tx, c => sqlx::query_as(concat!(
+            "explain query plan select d.id from delivery d where ", ready!(), " order by d.rank, d.created_at, d.id limit 8"))
+            .bind("pacs").bind(0_i64).bind(HOLDS_UP).fetch_all(c).await.unwrap());
+        assert!(plan[0].3.contains("SEARCH d USING INDEX delivery_due"), "{plan:?}");
+    }
 }
