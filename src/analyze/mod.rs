@@ -89,10 +89,15 @@ async fn run_job(app: &Arc<App>, job: JobRow) {
         }
     };
     renewal.abort();
-    if let Err(error) = attempt
-        && let Err(error) = failed(app, &job, &error).await
-    {
-        tracing::error!(job.id, "a failed job could not be recorded, its lease will end: {error:#}");
+    let Err(error) = attempt else { return };
+    tracing::error!(job.id, job.kind, study.uid = job.study_uid, "attempt failed: {error:#}");
+    // A database that cannot write now may in a moment. The lease lasts for longer than this goes on.
+    for _ in 0..app.config.settings.analyze.lease / 3 {
+        match failed(app, &job, &error).await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(job.id, "a failed job could not be recorded: {error:#}"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 
@@ -138,7 +143,6 @@ async fn keep_lease(app: Arc<App>, job: JobRow) {
 async fn failed(app: &App, job: &JobRow, error: &anyhow::Error) -> Result<()> {
     let now = app.clock.now();
     let text = format!("{error:#}");
-    tracing::error!(job.id, job.kind, study.uid = job.study_uid, "attempt failed: {text}");
     let mut tx = app.db.write().await?;
     let state = jobs::fail(&mut tx, job, &text, now).await?;
     let dead = state == JobState::Dead;

@@ -66,6 +66,8 @@ struct Sender {
     contexts: Vec<ProposedContext>,
     /// Held by the one thread that writes into its folder: a share that hangs holds it for ever.
     writer: Arc<Semaphore>,
+    /// Something failed in the middle of a batch: what was claimed and not recorded must be given back.
+    owes: bool,
 }
 
 /// Whether a step found anything to do.
@@ -86,6 +88,7 @@ impl Sender {
             line: None,
             contexts: Vec::new(),
             writer,
+            owes: false,
         }
     }
 
@@ -109,9 +112,7 @@ impl Sender {
                 Ok(Step::Idle) => Duration::from_millis(500),
                 Err(error) => {
                     tracing::error!(peer = self.peer.name, "deliveries could not be read or recorded: {error:#}");
-                    if let Err(error) = self.release().await {
-                        tracing::error!(peer = self.peer.name, "nor given back: {error:#}");
-                    }
+                    self.owes = true;
                     Duration::from_secs(1)
                 }
             };
@@ -128,6 +129,11 @@ impl Sender {
     }
 
     async fn step(&mut self) -> Result<Step> {
+        // Until the database can write again: a lease is long.
+        if self.owes {
+            self.release().await?;
+            self.owes = false;
+        }
         let (app, peer) = (Arc::clone(&self.app), &self.peer);
         let row = {
             let mut tx = app.db.read().await?;
