@@ -114,12 +114,14 @@ pub async fn score(app: &App, model: &LoadedModel, instance: &InstanceRow) -> Re
         created_at: now,
     };
     let mut tx = app.db.write().await?;
-    predictions::insert(&mut tx, &row).await?;
-    let detail = json!({
-        "model": model.reference.name, "version": model.reference.version,
-        "decode_ms": row.decode_ms, "predict_ms": row.predict_ms,
-    });
-    events::append(&mut tx, now, Some(&instance.study_uid), Some(sop), EventKind::Predicted, detail).await?;
+    // The report may have scored it meanwhile, or a worker that took the job over: the feed tells it once.
+    if predictions::insert(&mut tx, &row).await? {
+        let detail = json!({
+            "model": model.reference.name, "version": model.reference.version,
+            "decode_ms": row.decode_ms, "predict_ms": row.predict_ms,
+        });
+        events::append(&mut tx, now, Some(&instance.study_uid), Some(sop), EventKind::Predicted, detail).await?;
+    }
     tx.commit().await?;
     Ok(Scored::Yes(analyzed.prediction, analyzed.picture))
 }

@@ -27,18 +27,18 @@ pub struct PredictionRow {
     pub created_at: UnixMs,
 }
 
-/// Keeps a prediction; the first one of a model stays.
+/// Keeps a prediction; the first one of a model stays. False if there was one.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn insert(tx: &mut Tx, row: &PredictionRow) -> Result<()> {
-    on!(tx, c => sqlx::query(
+pub async fn insert(tx: &mut Tx, row: &PredictionRow) -> Result<bool> {
+    let done = on!(tx, c => sqlx::query(
         "insert into prediction (sop_instance, model_sha256, threshold_set, study_uid, scores, picture, decode_ms, \
          predict_ms, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict do nothing")
         .bind(&row.sop_instance).bind(&row.model_sha256).bind(&row.threshold_set).bind(&row.study_uid)
         .bind(&row.scores).bind(&row.picture).bind(row.decode_ms).bind(row.predict_ms).bind(row.created_at)
         .execute(c).await?.rows_affected());
-    Ok(())
+    Ok(done == 1)
 }
 
 /// The prediction of this model with these thresholds.
