@@ -51,6 +51,8 @@ impl Home {
             .set("CENTINELA__STORAGE__MIN_FREE", "1048576")
             .set("CENTINELA__STORAGE__LOW_FREE", "0")
             .set("CENTINELA__DICOM__BIND", "127.0.0.1")
+            // As the unit file and the image have it.
+            .set("MALLOC_ARENA_MAX", "2")
     }
 
     /// Sets an environment variable of the node.
