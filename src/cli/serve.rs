@@ -312,11 +312,10 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
     if split && config.settings.storage.database.is_empty() {
         tracing::info!("only some roles run here; one process at a time can use this data directory");
     }
-    let mut running = Running::start(config, Clock::System, &arguments.role).await?;
+    let mut running = Running::start(config, Clock::of_program(), &arguments.role).await?;
     let every = Duration::from_secs(running.app.config.settings.tls.reload);
-    running
-        .roles
-        .spawn(named("credentials", running.credentials.clone().watch(Clock::System, every, running.stop.clone())));
+    let clock = running.app.clock.clone();
+    running.roles.spawn(named("credentials", running.credentials.clone().watch(clock, every, running.stop.clone())));
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stopped = async {
         tokio::select! {

@@ -8,6 +8,7 @@ mod harness;
 
 mod alerts;
 mod auto_deliver;
+mod away;
 mod bad_input;
 mod command_line;
 mod commitment;

@@ -41,7 +41,7 @@ pub async fn run(files: &Files, arguments: Arguments) -> Result<ExitCode> {
         }
         None => {
             let free = FsBlobs::free_below(&config.settings.storage.data_dir).ok();
-            let found = status::gather(&db, &config, running(&config)?, free, Clock::System.now()).await?;
+            let found = status::gather(&db, &config, running(&config)?, free, Clock::of_program().now()).await?;
             (text::status(&found), serde_json::to_string_pretty(&found)?, found.troubles.is_empty())
         }
     };

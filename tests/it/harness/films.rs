@@ -1,7 +1,7 @@
 //! Films: the small fixtures of the tree and large phantoms made now.
 
 use centinela_domain::header;
-use centinela_phantom::{Spec, collection, write_dicom};
+use centinela_phantom::{Film as Picture, Spec, collection, film, write_dicom, write_dicom_with};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,4 +68,35 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
         bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     }
     bytes
+}
+
+/// Films without end: headers of their own around a few pictures, which take most of the time to make.
+pub struct Reel {
+    pictures: Vec<Picture>,
+    long_side: u16,
+}
+
+/// After so many the kinds, sizes and diseases of a collection come again.
+const PICTURES: usize = 12;
+
+impl Reel {
+    /// Makes the pictures.
+    pub fn new(long_side: u16) -> Self {
+        let pictures = collection(PICTURES as u32, long_side).map(|spec| film(&spec)).collect();
+        Self { pictures, long_side }
+    }
+
+    /// One film for each of so many studies, of other patients.
+    pub fn studies(&self, count: u32) -> impl Iterator<Item = (Spec, Vec<u8>)> {
+        let specs = collection(count, self.long_side).enumerate();
+        specs.map(move |(n, spec)| {
+            let bytes = self.film(n, &spec);
+            (spec, bytes)
+        })
+    }
+
+    /// The file of a film; `spec` is the `n`th of the collection, or another film of its study.
+    pub fn film(&self, n: usize, spec: &Spec) -> Vec<u8> {
+        write_dicom_with(spec, &self.pictures[n % PICTURES])
+    }
 }

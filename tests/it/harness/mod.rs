@@ -1,11 +1,13 @@
 //! What the tests share: the node under test, its API, a PACS, films and foreign tools.
 
 pub mod api;
+pub mod clock;
 pub mod dcmtk;
 pub mod disk;
 pub mod films;
 pub mod halting;
 pub mod kept;
+pub mod memory;
 pub mod modality;
 pub mod node;
 pub mod objects;

@@ -59,6 +59,40 @@ pub fn push_all<'f>(port: u16, next: impl Fn() -> Option<&'f Film>, told: impl F
     });
 }
 
+/// An association that stays open between films.
+pub struct OpenAssociation {
+    runtime: tokio::runtime::Runtime,
+    requestor: Requestor,
+}
+
+impl OpenAssociation {
+    /// Opens one as MODALITY, for films of the classes and transfer syntaxes of these.
+    pub fn for_films<'f>(port: u16, films: impl IntoIterator<Item = &'f [u8]>) -> Self {
+        let contexts: Vec<_> = films
+            .into_iter()
+            .map(|bytes| {
+                let (class, _, syntax, _) = part10_parts(bytes).unwrap();
+                ProposedContext::new(class, vec![syntax])
+            })
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let requestor = runtime.block_on(Requestor::open(&remote(port), &options("MODALITY"), &contexts)).unwrap();
+        Self { runtime, requestor }
+    }
+
+    /// Sends a film and demands success.
+    pub fn must_store(&mut self, bytes: &[u8]) {
+        let (class, instance, syntax, offset) = part10_parts(bytes).unwrap();
+        let stored = self.runtime.block_on(self.requestor.store(&class, &instance, &syntax, &bytes[offset..]));
+        assert_eq!(stored.unwrap(), DimseStatus::SUCCESS, "{instance}");
+    }
+
+    /// Ends it in good order.
+    pub fn release(self) {
+        self.runtime.block_on(self.requestor.release());
+    }
+}
+
 fn remote(port: u16) -> Remote {
     Remote { ae_title: AeTitle::parse("CENTINELA").unwrap(), host: "127.0.0.1".into(), port, tls: None }
 }

@@ -8,30 +8,36 @@ use centinela_scp::{
     CalledRule, Caller, CallerRule, Limits, Policy, ReceivedInstance, Security, StoreHandler, StoreRequest,
 };
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// What arrived: SOP Instance UID to each received data set's SHA-256 and Part 10 bytes.
-type Shelf = Arc<Mutex<BTreeMap<String, Vec<(String, Vec<u8>)>>>>;
+/// What arrived: SOP Instance UID to each received data set's digest and Part 10 bytes.
+type Shelf = BTreeMap<String, Vec<(String, Vec<u8>)>>;
 
 /// A receiver.
 pub struct Pacs {
     pub port: u16,
-    shelf: Shelf,
-    status: Arc<AtomicU16>,
+    keeper: Arc<Keeper>,
+    policy: Arc<Policy>,
     stop: CancellationToken,
+    serving: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
     _spool: TempDir,
 }
 
+#[derive(Default)]
 struct Keeper {
-    shelf: Shelf,
-    status: Arc<AtomicU16>,
+    shelf: Mutex<Shelf>,
+    /// When each SOP Instance UID arrived for the first time.
+    first: Mutex<BTreeMap<String, Instant>>,
+    status: AtomicU16,
+    digests_only: AtomicBool,
 }
 
 impl StoreHandler for Keeper {
@@ -44,9 +50,13 @@ impl StoreHandler for Keeper {
 
     async fn store(&self, mut received: ReceivedInstance) -> DimseStatus {
         received.spooled.settle().unwrap();
-        let bytes = std::fs::read(&received.spooled.path).unwrap();
+        let bytes = match self.digests_only.load(Ordering::SeqCst) {
+            true => Vec::new(),
+            false => std::fs::read(&received.spooled.path).unwrap(),
+        };
         let sop = received.request.sop_instance.to_string();
         let digest = received.spooled.digest.to_string();
+        self.first.lock().unwrap().entry(sop.clone()).or_insert_with(Instant::now);
         self.shelf.lock().unwrap().entry(sop).or_default().push((digest, bytes));
         DimseStatus::SUCCESS
     }
@@ -75,7 +85,6 @@ impl Pacs {
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).unwrap();
         let port = listener.local_addr().unwrap().port();
         let spool = tempfile::tempdir().unwrap();
-        let (shelf, status, stop) = (Shelf::default(), Arc::new(AtomicU16::new(0)), CancellationToken::new());
         let policy = Policy {
             ae_title: AeTitle::parse("PACS").unwrap(),
             called: CalledRule::Own,
@@ -90,19 +99,60 @@ impl Pacs {
             drain_timeout: Duration::from_millis(200),
             security: Security::default(),
         };
-        let keeper = Keeper { shelf: Arc::clone(&shelf), status: Arc::clone(&status) };
-        runtime.spawn(centinela_scp::serve(listener, Arc::new(policy), Arc::new(keeper), stop.clone()));
-        Self { port, shelf, status, stop, runtime: Some(runtime), _spool: spool }
+        let (policy, keeper) = (Arc::new(policy), Arc::default());
+        let (stop, runtime) = (CancellationToken::new(), Some(runtime));
+        let mut pacs = Self { port, keeper, policy, stop, serving: None, runtime, _spool: spool };
+        pacs.serve(listener);
+        pacs
+    }
+
+    fn serve(&mut self, listener: TcpListener) {
+        let served = centinela_scp::serve(listener, self.policy.clone(), self.keeper.clone(), self.stop.clone());
+        self.serving = Some(self.runtime.as_ref().unwrap().spawn(async move {
+            let _ = served.await;
+        }));
+    }
+
+    /// Goes away: what is open ends, and nobody listens any more. What arrived stays.
+    pub fn leave(&mut self) {
+        self.stop.cancel();
+        if let Some(serving) = self.serving.take() {
+            self.runtime.as_ref().unwrap().block_on(serving).unwrap();
+        }
+    }
+
+    /// Comes back, on the same port.
+    pub fn come_back(&mut self) {
+        self.stop = CancellationToken::new();
+        let runtime = self.runtime.as_ref().unwrap();
+        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", self.port))).unwrap();
+        self.serve(listener);
+    }
+
+    /// Keeps digests and no bytes, for thousands of objects.
+    pub fn digests_only(self) -> Self {
+        self.keeper.digests_only.store(true, Ordering::SeqCst);
+        self
+    }
+
+    /// How many different objects arrived so far.
+    pub fn count(&self) -> usize {
+        self.keeper.shelf.lock().unwrap().len()
+    }
+
+    /// When each object arrived for the first time.
+    pub fn first_seen(&self) -> BTreeMap<String, Instant> {
+        self.keeper.first.lock().unwrap().clone()
     }
 
     /// Answers every C-STORE with this status from now on.
     pub fn answer(&self, status: u16) {
-        self.status.store(status, Ordering::SeqCst);
+        self.keeper.status.store(status, Ordering::SeqCst);
     }
 
     /// What arrived so far: for each SOP Instance UID every received copy.
-    pub fn shelf(&self) -> BTreeMap<String, Vec<(String, Vec<u8>)>> {
-        self.shelf.lock().unwrap().clone()
+    pub fn shelf(&self) -> Shelf {
+        self.keeper.shelf.lock().unwrap().clone()
     }
 }
 

@@ -28,7 +28,11 @@ pub struct Proxy {
     fault: Arc<Mutex<Fault>>,
     connections: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
+    open: Open,
 }
+
+/// The client's side of the connections so far.
+type Open = Arc<Mutex<Vec<TcpStream>>>;
 
 impl Proxy {
     /// Forwards to `server`.
@@ -38,6 +42,8 @@ impl Proxy {
         let fault = Arc::new(Mutex::new(Fault::None));
         let (connections, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
         let (theirs, counter, stopped) = (Arc::clone(&fault), Arc::clone(&connections), Arc::clone(&stop));
+        let open = Open::default();
+        let opened = Arc::clone(&open);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 if stopped.load(Ordering::SeqCst) {
@@ -45,15 +51,23 @@ impl Proxy {
                 }
                 counter.fetch_add(1, Ordering::SeqCst);
                 let fault = *theirs.lock().unwrap();
+                opened.lock().unwrap().extend(client.try_clone());
                 thread::spawn(move || connect(client, server, fault));
             }
         });
-        Self { port, fault, connections, stop }
+        Self { port, fault, connections, stop, open }
     }
 
     /// Changes what happens to new connections.
     pub fn set(&self, fault: Fault) {
         *self.fault.lock().unwrap() = fault;
+    }
+
+    /// Ends all connections that are open now.
+    pub fn cut(&self) {
+        for client in self.open.lock().unwrap().drain(..) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
     }
 
     /// How many connections were opened.
@@ -74,7 +88,10 @@ fn connect(client: TcpStream, server: u16, fault: Fault) {
         thread::sleep(Duration::from_secs(600));
         return;
     }
-    let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { return };
+    let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else {
+        let _ = client.shutdown(Shutdown::Both);
+        return;
+    };
     let (client_in, server_out) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let forth = thread::spawn(move || pump(client_in, server_out, fault, true));
     pump(server, client, fault, false);
