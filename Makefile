@@ -1,6 +1,6 @@
 # The verbs of this project. Each is one line or one script; `make` alone lists them.
 
-.PHONY: help conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
+.PHONY: help test-outage soak conformance samples demo test check audit parity matrix viewers property bench-results bench-infer bench-worker bench-receive bench-tls fixtures fuzz power-cut
 
 help:     ## this list
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/: +##/\t/'
@@ -10,6 +10,12 @@ demo:     ## build, then show films going in and results coming back
 
 test:     ## all tests; as root it installs what they need, else it says what is missing
 	@scripts/test.sh
+
+test-outage: ## the PACS is away for 72 simulated hours, one study a minute, then back; HOURS=n; some minutes
+	@CENTINELA_OUTAGE_HOURS=$${HOURS:-72} scripts/test.sh --test it away:: -- --nocapture
+
+soak:     ## a study each second and a fault every 10 s for 8 minutes; MINUTES=n, SEED=n
+	@CENTINELA_SOAK_MINUTES=$${MINUTES:-8} CENTINELA_SOAK_FAULT_EVERY=10 CENTINELA_SOAK_SEED=$${SEED:-1} scripts/test.sh --test it soak:: -- --nocapture
 
 check:    ## format, lints, documentation links, licences and versions of dependencies
 	@scripts/check.sh

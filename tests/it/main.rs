@@ -36,6 +36,7 @@ mod quarantine;
 mod retention;
 mod revisions;
 mod skipped;
+mod soak;
 mod status;
 mod store_contract;
 mod tidy;
