@@ -326,7 +326,7 @@ mod tests {
     async fn what_is_done_is_not_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("centinela.db")).await.unwrap();
-        let mut tx = db.read().await.unwrap();
+        let tx = &mut db.read().await.unwrap();
         let plan: Vec<(i64, i64, i64, String)> = on!(tx, c => sqlx::query_as(concat!(
             "explain query plan select d.id from delivery d where ", ready!(), " order by d.rank, d.created_at, d.id limit 8"))
             .bind("pacs").bind(0_i64).bind(HOLDS_UP).fetch_all(c).await.unwrap());

@@ -318,7 +318,7 @@ mod tests {
     async fn what_is_done_is_not_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let db = Db::open_sqlite(&folder.path().join("centinela.db")).await.unwrap();
-        let mut tx = db.read().await.unwrap();
+        let tx = &mut db.read().await.unwrap();
         let plan: Vec<(i64, i64, i64, String)> = on!(tx, c => sqlx::query_as(concat!("explain query plan ", next!()))
             .bind("w").bind(0_i64).bind(0_i64).fetch_all(c).await.unwrap());
         assert!(plan[0].3.contains("USING INDEX job_due"), "{plan:?}");
