@@ -56,7 +56,16 @@ impl Desk {
         config.settings.study.quiet_period = 0.1;
         config.settings.api.port = 0;
         let roles = [Role::Scp, Role::Worker, Role::Delivery];
-        Running::start(config, Clock::fixed(now), &roles).await.unwrap()
+        // What the node before left running in this process may hold the directory for a moment more.
+        for _ in 0..200 {
+            match Running::start(config.clone(), Clock::fixed(now), &roles).await {
+                Ok(node) => return node,
+                Err(error) if error.to_string().contains("is in use by another") => {}
+                Err(error) => panic!("{error:#}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the directory is in use for 10 s");
     }
 }
 

@@ -12,10 +12,11 @@ use crate::harness::objects::Object;
 use crate::harness::pacs::Pacs;
 use crate::harness::proxy::Fault;
 use crate::harness::until;
+use centinela::clock::Clock;
 use centinela_phantom::View;
 use std::fs;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// What comes late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +152,7 @@ const YEAR: i64 = 365 * 24;
 
 /// Seconds from now to two seconds before a moment.
 fn before(moment: u64) -> f64 {
-    moment as f64 - 2.0 - SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
+    moment as f64 - 2.0 - Clock::System.now() as f64 / 1_000.0
 }
 
 #[test]
