@@ -45,6 +45,18 @@ fn action(class: &str, instance: &str, kind: u16, data_set: u16) -> Vec<u8> {
     ])
 }
 
+/// N-EVENT-REPORT-RQ of a type.
+fn event(kind: u16) -> Vec<u8> {
+    command(&[
+        (0x0002, CLASS.as_bytes()),
+        (0x0100, &0x0100_u16.to_le_bytes()),
+        (0x0110, &[7, 0]),
+        (0x0800, &[1, 0]),
+        (0x1000, INSTANCE.as_bytes()),
+        (0x1002, &kind.to_le_bytes()),
+    ])
+}
+
 /// What an SCU would send: the same sequence as a report in which all is well.
 fn information(instances: &[&str]) -> Vec<u8> {
     let reference = |sop: &&str| Reference { sop_class: uid(CR), sop_instance: uid(sop) };
@@ -89,9 +101,11 @@ async fn roles_are_answered_and_decide_over_the_context() {
     for (proposed, result, answer) in [
         (vec![], 0, vec![]),
         (vec![(CLASS, 1, 0)], 0, vec![role(1, 0)]),
-        (vec![(CLASS, 1, 1)], 0, vec![role(1, 0)]),
-        // The peer wants to report to us, who never asked: user rejection.
-        (vec![(CLASS, 0, 1)], 1, vec![]),
+        (vec![(CLASS, 1, 1)], 0, vec![role(1, 1)]),
+        // The peer wants to report to us.
+        (vec![(CLASS, 0, 1)], 0, vec![role(0, 1)]),
+        // It wants neither: user rejection.
+        (vec![(CLASS, 0, 0)], 1, vec![]),
     ] {
         let mut peer = Peer::connect(node.address).await;
         peer.send(&request(proposed.clone()).encode()).await;
@@ -155,8 +169,12 @@ async fn every_wrong_request_has_its_status_and_the_association_goes_on() {
         (action(CLASS, INSTANCE, 2, 1), good.as_slice(), 0x0123),
         (action(CLASS, INSTANCE, 1, 1), &good[..30], 0x0115),
         (action(CLASS, INSTANCE, 1, 1), &b""[..], 0x0120),
-        // An N-EVENT-REPORT: a transaction that we never began.
-        (crate::peer::request(0x0100, 7, 1), good.as_slice(), 0x0115),
+        // An N-EVENT-REPORT without its type, of another type, that cannot be read, on a transaction that we never began.
+        (crate::peer::request(0x0100, 7, 1), good.as_slice(), 0x0212),
+        (event(3), good.as_slice(), 0x0113),
+        (event(1), &good[..30], 0x0115),
+        (event(1), &b""[..], 0x0120),
+        (event(1), good.as_slice(), 0x0115),
         // N-GET is no service of ours.
         (crate::peer::request(0x0110, 7, 1), good.as_slice(), 0x0211),
     ] {
@@ -183,7 +201,7 @@ async fn what_is_refused_by_its_command_is_not_collected() {
     let node = Node::start().await;
     let mut peer = asked(&node).await;
     let block = p_data(&[pdv(1, 0, &vec![0; 100_000])]);
-    for (command, status) in [(action(CLASS, "1.2.3", 1, 1), 0x0112), (crate::peer::request(0x0100, 7, 1), 0x0115)] {
+    for (command, status) in [(action(CLASS, "1.2.3", 1, 1), 0x0112), (event(3), 0x0113)] {
         peer.send(&p_data(&[pdv(1, 3, &command)])).await;
         // So much that a collected one would have been aborted.
         for _ in 0..=4 * MAX_BYTES / 100_000 {
