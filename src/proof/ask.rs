@@ -1,5 +1,6 @@
 //! N-ACTION for each transaction that is due, over one association, and the reports that come back on it at once.
 
+use super::later;
 use crate::app::App;
 use crate::calling::{remote, requestor_options};
 use crate::config::{Commitment, Peer, Verify};
@@ -9,7 +10,6 @@ use crate::store::events::{self, EventKind};
 use crate::store::proofs::{self, ProofRow, Step};
 use anyhow::Result;
 use centinela_domain::commitment::{Heard, Reference, Request};
-use centinela_domain::delivery::next_attempt;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use centinela_scp::{ProposedContext, RequestError, Requestor};
@@ -104,17 +104,6 @@ async fn asked(app: &App, row: &ProofRow) -> Result<()> {
             "destination": row.destination, "transaction": row.transaction_uid, "instances": row.instances,
         });
         events::append(&mut tx, now, Some(&row.study_uid), None, EventKind::ProofAsked, detail).await?;
-    }
-    tx.commit().await
-}
-
-async fn later(app: &App, rows: &[ProofRow], status: Option<DimseStatus>, error: &str) -> Result<()> {
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    for row in rows {
-        let next_at = next_attempt(now, row.attempts + 1, rand::random());
-        let step = Step { state: "asking", next_at, status: status.map(|s| s.0), error: Some(error) };
-        proofs::step(&mut tx, row, &step).await?;
     }
     tx.commit().await
 }

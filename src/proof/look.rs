@@ -1,5 +1,6 @@
 //! Nobody promised: is it there? C-FIND for each result; what is not there is sent again.
 
+use super::later;
 use crate::app::App;
 use crate::calling::{remote, requestor_options};
 use crate::config::Peer;
@@ -7,7 +8,6 @@ use crate::proven;
 use crate::store::events::{self, EventKind};
 use crate::store::proofs::{self, ProofReferenceRow, ProofRow, Step};
 use anyhow::Result;
-use centinela_domain::delivery::next_attempt;
 use centinela_domain::uid::Uid;
 use centinela_scp::{ProposedContext, RequestError, Requestor};
 use serde_json::json;
@@ -33,7 +33,7 @@ pub async fn all(app: &App, peer: &Peer, rows: Vec<ProofRow>) -> Result<()> {
             }
             return Ok(());
         }
-        Err(error) => return later(app, &rows, &error.to_string()).await,
+        Err(error) => return later(app, &rows, None, &error.to_string()).await,
     };
     let mut rest = rows.into_iter();
     while let Some(row) = rest.next() {
@@ -41,7 +41,7 @@ pub async fn all(app: &App, peer: &Peer, rows: Vec<ProofRow>) -> Result<()> {
             Ok(seen) => settle(app, &row, seen, "it was not found there").await?,
             Err(error) => {
                 let rest: Vec<ProofRow> = [row].into_iter().chain(rest).collect();
-                return later(app, &rest, &error).await;
+                return later(app, &rest, None, &error).await;
             }
         }
     }
@@ -93,14 +93,4 @@ async fn settle(app: &App, row: &ProofRow, seen: Seen, why: &str) -> Result<()> 
     app.outbox.ring();
     tracing::info!(peer = row.destination, found, again, "looked for results");
     Ok(())
-}
-
-async fn later(app: &App, rows: &[ProofRow], error: &str) -> Result<()> {
-    let now = app.clock.now();
-    let mut tx = app.db.write().await?;
-    for row in rows {
-        let next_at = next_attempt(now, row.attempts + 1, rand::random());
-        proofs::step(&mut tx, row, &Step { state: "looking", next_at, status: None, error: Some(error) }).await?;
-    }
-    tx.commit().await
 }

@@ -14,6 +14,8 @@ use crate::store::destinations;
 use crate::store::events::{self, EventKind};
 use crate::store::proofs::{self, ProofRow, Span};
 use anyhow::{Context as _, Result};
+use centinela_domain::delivery::next_attempt;
+use centinela_domain::status::DimseStatus;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,4 +135,16 @@ async fn overdue(app: &App, peer: &Peer, rows: Vec<ProofRow>) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The present step of these could not be done: it is tried again, later each time.
+async fn later(app: &App, rows: &[ProofRow], status: Option<DimseStatus>, error: &str) -> Result<()> {
+    let now = app.clock.now();
+    let mut tx = app.db.write().await?;
+    for row in rows {
+        let next_at = next_attempt(now, row.attempts + 1, rand::random());
+        let step = proofs::Step { state: &row.state, next_at, status: status.map(|s| s.0), error: Some(error) };
+        proofs::step(&mut tx, row, &step).await?;
+    }
+    tx.commit().await
 }
