@@ -56,7 +56,8 @@ def requested(event):
         event.assoc.acse.send_reject(*options["reject"])
         event.assoc.kill()
         return
-    tell("association", association=number)
+    contexts = [context.abstract_syntax for context in event.assoc.requestor.requested_contexts]
+    tell("association", association=number, commitment=StorageCommitmentPushModel in contexts)
 
 
 def echo(event):
