@@ -35,10 +35,8 @@ parity:   ## our network against PyTorch, imports against their toolkits; instal
 matrix:   ## real films that lie beside the project and the covering set, judged by the checker there; FULL=1: the full product
 	@scripts/matrix.sh
 
-property: ## any findings on any film become objects that read back; 100,000 cases, CASES=N for another number; two hours of CPU and more
-	@cargo test --release -p centinela-domain --test results --test reports --no-run
-	@PROPTEST_CASES=$${CASES:-100000} cargo test --release -p centinela-domain --test results
-	@PROPTEST_CASES=$$(( $${CASES:-100000} / 20 )) cargo test --release -p centinela-domain --test reports
+property: ## any findings on any film become objects that read back; 100,000 cases, CASES=N for another number; an hour and a half of CPU
+	@scripts/property.sh
 
 bench-results: ## CPU time of building SR, GSPS and SC of a large film
 	@scripts/bench-results.sh

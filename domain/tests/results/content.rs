@@ -38,10 +38,9 @@ fn points(item: &InMemDicomObject) -> Vec<[f32; 2]> {
 }
 
 /// The regions of a report by Tracking Unique Identifier.
-pub fn regions(part10: &[u8]) -> BTreeMap<String, Region> {
-    let report = read(part10);
+pub fn regions(report: &InMemDicomObject) -> BTreeMap<String, Region> {
     let mut found = BTreeMap::new();
-    let measurements = items(&report, tags::CONTENT_SEQUENCE).iter().filter(|item| name(item) == "126010");
+    let measurements = items(report, tags::CONTENT_SEQUENCE).iter().filter(|item| name(item) == "126010");
     for group in measurements.flat_map(|container| items(container, tags::CONTENT_SEQUENCE)) {
         let parts = items(group, tags::CONTENT_SEQUENCE);
         let tracking = parts.iter().find(|item| name(item) == "112040").map(|item| text(item, tags::UID));
@@ -62,9 +61,8 @@ pub fn regions(part10: &[u8]) -> BTreeMap<String, Region> {
 }
 
 /// The graphics of a presentation state by Tracking UID.
-pub fn graphics(part10: &[u8]) -> BTreeMap<String, Vec<[f32; 2]>> {
-    let state = read(part10);
-    let annotations = items(&state, tags::GRAPHIC_ANNOTATION_SEQUENCE).iter();
+pub fn graphics(state: &InMemDicomObject) -> BTreeMap<String, Vec<[f32; 2]>> {
+    let annotations = items(state, tags::GRAPHIC_ANNOTATION_SEQUENCE).iter();
     let graphics = annotations.flat_map(|annotation| items(annotation, tags::GRAPHIC_OBJECT_SEQUENCE));
     graphics.map(|graphic| (text(graphic, tags::TRACKING_UID), points(graphic))).collect()
 }

@@ -7,7 +7,7 @@ use centinela_domain::gate::SkipReason;
 use centinela_domain::header;
 use centinela_domain::prediction::{LabelScore, ModelRef, Prediction, Region};
 use centinela_domain::profile::ResultKind;
-use centinela_domain::result::{Captures, Context, Language, Negatives, Node};
+use centinela_domain::result::{Captures, Context, Language, Negatives, Node, SrClass};
 use centinela_domain::uid::Uid;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::tags;
@@ -55,6 +55,8 @@ pub struct Given {
     omit: bool,
     revision: i64,
     with_sc: bool,
+    with_large_masks: bool,
+    older: SrClass,
 }
 
 /// What is built of it.
@@ -62,6 +64,8 @@ pub struct Study {
     pub context: Context,
     pub images: Vec<StudyImage>,
     pub kinds: Vec<ResultKind>,
+    /// The class that its report is written in again, for a destination that does not take the first.
+    pub older: SrClass,
 }
 
 /// A side of a film: usual ones, the smallest, the largest, odd ones.
@@ -121,16 +125,23 @@ fn film() -> impl Strategy<Value = Film> {
 /// Any case.
 pub fn any() -> impl Strategy<Value = Given> {
     let texts = (prop_oneof![select(NAMES.to_vec()).prop_map(str::to_owned), "\\PC{0,70}"], "\\PC{0,20}");
-    let words = (prop::bool::ANY, prop::bool::ANY, 1..4_i64, prop::bool::weighted(0.1));
-    (vec(film(), 1..4), texts, words).prop_map(|(films, (name, id), (spanish, omit, revision, with_sc))| Given {
-        films,
-        name,
-        id,
-        spanish,
-        omit,
-        revision,
-        with_sc,
-    })
+    let words = (prop::bool::ANY, prop::bool::ANY, 1..4_i64);
+    // Pictures and large masks cost more than all else of a case together.
+    let costly = (prop::bool::weighted(0.03), prop::bool::weighted(0.03));
+    let older = select(vec![SrClass::Comprehensive, SrClass::Enhanced]);
+    (vec(film(), 1..4), texts, words, costly, older).prop_map(
+        |(films, (name, id), (spanish, omit, revision), (with_sc, with_large_masks), older)| Given {
+            films,
+            name,
+            id,
+            spanish,
+            omit,
+            revision,
+            with_sc,
+            with_large_masks,
+            older,
+        },
+    )
 }
 
 impl Given {
@@ -141,7 +152,8 @@ impl Given {
         let images = self.films.iter().enumerate().map(|(n, film)| self.image(n, film, &model, &mut room)).collect();
         let mut kinds = vec![ResultKind::Sr, ResultKind::Gsps, ResultKind::Kos];
         // Masks of films of 65,000 pixels a side are no matter of this test.
-        if self.films.iter().all(|film| film.size.0 < 4_000 && film.size.1 < 4_000) {
+        let largest = if self.with_large_masks { 4_000 } else { 400 };
+        if self.films.iter().all(|film| film.size.0 < largest && film.size.1 < largest) {
             kinds.push(ResultKind::Seg);
         }
         if self.with_sc {
@@ -166,7 +178,7 @@ impl Given {
             closed_at: 1_795_485_600_000,
             predecessor: None,
         };
-        Study { context, images, kinds }
+        Study { context, images, kinds, older: self.older }
     }
 
     fn image(&self, n: usize, film: &Film, model: &ModelRef, room: &mut usize) -> StudyImage {
