@@ -16,6 +16,7 @@ pub mod commitment;
 pub mod config;
 pub mod credentials;
 pub mod delivery;
+pub mod dicomweb;
 pub mod evaluate;
 pub mod failpoint;
 pub mod ingest;

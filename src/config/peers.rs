@@ -60,7 +60,7 @@ pub enum Verify {
     /// Only where a promised report does not come.
     #[default]
     None,
-    /// By C-FIND, wherever there is no promise.
+    /// By C-FIND, or by QIDO-RS in a DICOMweb store, wherever there is no promise.
     Find,
 }
 
@@ -167,6 +167,12 @@ impl Peer {
     #[must_use]
     pub fn is_asked(&self) -> bool {
         self.deliver.is_any() && self.way() == Way::Dicom && self.commitment != Commitment::Off
+    }
+
+    /// Whether its results are looked for even without any request that they be kept.
+    #[must_use]
+    pub fn is_looked_at(&self) -> bool {
+        self.deliver.is_any() && self.verify == Verify::Find && !matches!(self.way(), Way::Folder(_))
     }
 
     /// What the acceptor has to know of it, if it may call: to send, or only to report on storage commitment.

@@ -99,11 +99,14 @@ pub(super) fn problems(peer: &Peer) -> Vec<String> {
     if peer.deliver.kinds().is_none() && peer.way() != Way::Dicom {
         say("deliver = \"auto\" asks by DICOM what it takes: name a profile or kinds");
     }
-    let proof = peer.commitment == Commitment::Require || peer.verify == Verify::Find;
-    if proof && peer.way() != Way::Dicom {
-        say("commitment and verify ask by DICOM: a store's answer, or the file that was read back, is the proof there");
+    let (asked, looked) = (peer.commitment == Commitment::Require, peer.verify == Verify::Find);
+    if asked && peer.way() != Way::Dicom {
+        say("commitment asks by DICOM: in a DICOMweb store verify = \"find\" looks, a file in a folder was read back");
     }
-    if proof && !peer.deliver.is_any() {
+    if looked && matches!(peer.way(), Way::Folder(_)) {
+        say("verify looks in a PACS or a DICOMweb store: a file in a folder was read back already");
+    }
+    if (asked || looked) && !peer.deliver.is_any() {
         say("commitment and verify are about results, and it gets none: it needs deliver");
     }
     if peer.folder.as_ref().is_some_and(|folder| !folder.is_absolute()) {

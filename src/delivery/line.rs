@@ -3,10 +3,10 @@
 use super::breaker::Trouble;
 use super::folder::{self, Kept};
 use super::record::Answer;
-use super::stow::{Fate, Object, Store};
 use super::{encode, remote, requestor_options};
 use crate::app::App;
 use crate::config::{Peer, Way};
+use crate::dicomweb::{Fate, Object, Store};
 use crate::store::results::ResultRow;
 use anyhow::Result;
 use centinela_domain::uid::Uid;

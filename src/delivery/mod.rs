@@ -6,11 +6,9 @@ mod fit;
 pub mod folder;
 mod hours;
 mod line;
-mod pass;
 mod probe;
 mod record;
 mod send;
-pub mod stow;
 
 use crate::app::App;
 pub use crate::calling::{remote, requestor_options};

@@ -1,6 +1,6 @@
 //! Proof of delivery: every destination that offers storage commitment is asked to commit to our results, study by
 //! study (PS3.4 annex J, as SCU); its reports are taken wherever they come (`proven`), and where none comes, the
-//! results are looked for by C-FIND.
+//! results are looked for by C-FIND, in a DICOMweb store by QIDO-RS.
 //!
 //! One task for each destination. It meets `delivery` in rows: a result that is not kept is a delivery to make.
 
@@ -8,7 +8,7 @@ mod ask;
 mod look;
 
 use crate::app::App;
-use crate::config::{Commitment, Peer, Verify, Way};
+use crate::config::Peer;
 use crate::failpoint;
 use crate::store::destinations;
 use crate::store::events::{self, EventKind};
@@ -36,8 +36,7 @@ const MOST: i64 = 32;
 /// If a destination's loop ends on its own.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let mut tasks = tokio::task::JoinSet::new();
-    let peers = app.config.peers.destinations().filter(|peer| peer.way() == Way::Dicom);
-    for peer in peers.filter(|peer| peer.is_asked() || peer.verify == Verify::Find) {
+    for peer in app.config.peers.destinations().filter(|peer| peer.is_asked() || peer.is_looked_at()) {
         tasks.spawn(serve(Arc::clone(&app), peer.clone(), stop.clone()));
     }
     tasks.spawn(async move {
@@ -109,11 +108,10 @@ async fn round(app: &App, peer: &Peer) -> Result<()> {
 
 /// The state in which a transaction with it begins.
 fn first(peer: &Peer, unoffered: bool) -> Option<&'static str> {
-    match (peer.commitment, peer.verify) {
-        (Commitment::Auto | Commitment::Require, _) if !unoffered => Some("asking"),
-        (_, Verify::Find) => Some("looking"),
-        (_, Verify::None) => None,
+    if peer.is_asked() && !unoffered {
+        return Some("asking");
     }
+    peer.is_looked_at().then_some("looking")
 }
 
 /// Transactions whose report has not come in time.

@@ -9,7 +9,7 @@ use crate::harness::until;
 use crate::harness::web::Web;
 use centinela::config::{Peer, Peers, Way};
 use centinela::delivery::folder::{self, Kept};
-use centinela::delivery::stow::{Fate, Object, Store};
+use centinela::dicomweb::{Fate, Object, Store};
 use centinela_domain::status::DimseStatus;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::tags;

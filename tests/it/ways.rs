@@ -66,7 +66,7 @@ fn assert_in_folder(home: &Home, folder: &Path, study: &Value, film: &Film) {
 fn orthanc_takes_results_by_stow_once_it_is_there() {
     assert!(Path::new(PLUGIN).exists(), "{PLUGIN} is missing: apt-get install -y orthanc-dicomweb");
     let port = free_port();
-    let home = home(&format!("url = \"http://127.0.0.1:{port}/dicom-web/\"\ndeliver = \"compat\""));
+    let home = home(&format!("url = \"http://127.0.0.1:{port}/dicom-web/\"\ndeliver = \"compat\"\nverify = \"find\""));
     let node = home.start();
     let film = pushed(&node, "dx_portrait_mono2_14");
     assert_eq!(down(&node)["cause"], "connect");
@@ -78,12 +78,52 @@ fn orthanc_takes_results_by_stow_once_it_is_there() {
     let out = home.dir.path().join("results");
     assert_eq!(orthanc.fetch(&out, &[&film]), 3);
     check(&film.path, &out, "sr,gsps,sc", Some("dx_portrait_mono2_14"));
+    until("every result was found there", || {
+        let chain = node.get(&format!("/api/v1/studies/{}/chain", film.study));
+        let found = chain["results"].as_array()?.iter().filter(|result| result["found_at"].is_string()).count();
+        (found == 3).then_some(())
+    });
+    assert_eq!(events(&node, "proof_looked")[0]["detail"]["again"], 0);
     // Once more by hand: the store has one of each.
     let id = deliveries[0]["id"].as_str().unwrap();
     assert_eq!(node.ask("POST", &format!("/api/v1/deliveries/{id}/retry")).status, 409, "it has arrived");
     let peer = node.get("/api/v1/peers")["peers"][1].clone();
     assert_eq!((&peer["ae_title"], &peer["deliveries"]), (&Value::Null, &json!({ "accepted": 3 })));
     assert_eq!(peer["url"], format!("http://127.0.0.1:{port}/dicom-web"));
+}
+
+#[test]
+fn what_a_store_took_and_does_not_list_is_sent_again() {
+    let web = Web::start();
+    let home = home(&format!("url = \"http://127.0.0.1:{}/dw\"\ndeliver = \"research\"\nverify = \"find\"", web.port));
+    let node = home.start();
+    // It answers every query with an error: nothing is known, so nothing is sent again.
+    let film = fixture("dx_opacity");
+    let sop = {
+        must_push(node.dicom, &film);
+        until("the report is built", || {
+            Some(node.study(&film.study)?["results"][0]["sop_instance"].as_str()?.to_owned())
+        })
+    };
+    let (stow, query) = (format!("/dw/studies/{}", film.study), format!("instances?SOPInstanceUID={sop}"));
+    let page = |body: &str| web.page(&format!("{stow}/{query}"), 200, "content-type: application/dicom+json\r\n", body);
+    let count = |method: &str| web.told().iter().filter(|told| told.head.starts_with(method)).count();
+    until("the answer to a query cannot be read", || {
+        let chain = node.get(&format!("/api/v1/studies/{}/chain", film.study));
+        let error = chain["proofs"][0]["last_error"].as_str()?.to_owned();
+        error.contains("box: the store answered a query with something else than a list").then_some(())
+    });
+    assert_eq!(count("POST"), 1, "{:?}", web.told());
+    // It lists nothing: the report is lost there.
+    page("[]");
+    until("the report is sent again", || (count("POST") == 2).then_some(()));
+    page(&json!([{ "00080018": { "vr": "UI", "Value": [sop] } }]).to_string());
+    until("the report was found", || {
+        let chain = node.get(&format!("/api/v1/studies/{}/chain", film.study));
+        chain["results"][0]["found_at"].is_string().then_some(())
+    });
+    let looked: Vec<_> = events(&node, "proof_looked").iter().map(|e| e["detail"]["again"].clone()).collect();
+    assert_eq!((looked, count("POST")), (vec![json!(0), json!(1)], 2));
 }
 
 #[test]
@@ -279,6 +319,7 @@ fn entries_that_would_tell_in_the_clear_or_cannot_work_are_refused() {
         entry("twice", "url = \"http://127.0.0.1/dw\"\ntoken = { value = \"a\", env = \"B\" }\ndeliver = \"full\""),
         entry("lines", "url = \"http://127.0.0.1/dw\"\ntoken = { value = \"a\\r\\nHost: b\" }\ndeliver = \"full\""),
         entry("proof", "folder = \"/srv\"\nverify = \"find\"\ndeliver = \"full\""),
+        entry("promise", "url = \"http://127.0.0.1/dw\"\ncommitment = \"require\"\ndeliver = \"full\""),
         entry("untitled", "host = \"pacs.example\"\nport = 104\ndeliver = \"full\""),
     ];
     let out = Home::new(&[]).peers_text(&text.concat()).command(&["config", "check"]).output().unwrap();
@@ -295,7 +336,8 @@ fn entries_that_would_tell_in_the_clear_or_cannot_work_are_refused() {
         "\"missing\": token or secret: /nowhere/token cannot be read",
         "\"twice\": token or secret: give exactly one",
         "\"lines\": token or secret: it is empty, or has characters",
-        "\"proof\": commitment and verify ask by DICOM",
+        "\"proof\": verify looks in a PACS or a DICOMweb store",
+        "\"promise\": commitment asks by DICOM",
         "\"untitled\": it speaks DICOM, so it needs its ae_title",
     ] {
         assert!(said.contains(words), "{words}: {said}");

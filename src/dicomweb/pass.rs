@@ -1,7 +1,7 @@
 //! What we show a DICOMweb store: nothing, a bearer token (RFC 6750), or one that we get by OAuth 2 client
 //! credentials (RFC 6749 section 4.4). A client certificate is the business of TLS.
 
-use super::stow::{Fate, no_answer};
+use super::{Fate, no_answer};
 use crate::config::{OAuth, Peer, Secret};
 use crate::outgoing::Outgoing;
 use base64ct::{Base64, Encoding as _};

@@ -1,92 +1,19 @@
-//! STOW-RS: results go to a DICOMweb store, and a look by QIDO-RS proves that they are there
-//! (PS3.18 sections 10.5 and 10.6).
-//!
-//! One object in each request, so that each delivery has its own fate, as with C-STORE. No address in an answer is
-//! ever called.
+//! STOW-RS (PS3.18 section 10.5): one object in each request, so that each delivery has its own fate, as with C-STORE.
+//! No address in an answer is ever called.
 
-use super::pass::Pass;
-use crate::config::Peer;
+use super::{DICOM_JSON, Fate, Object, no_answer};
 use crate::outgoing::{Address, Outgoing, OutgoingError, Reply};
-use anyhow::{Context as _, Result};
 use bytes::Bytes;
-use centinela_domain::UnixMs;
 use centinela_domain::status::DimseStatus;
 use centinela_domain::uid::Uid;
 use http::{Request, header};
 use http_body_util::Full;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::time::Duration;
 use uuid::Uuid;
 
-const DICOM_JSON: &str = "application/dicom+json";
-
-/// One object to store.
-#[derive(Debug, Clone)]
-pub struct Object {
-    /// Study Instance UID.
-    pub study: String,
-    /// SOP Instance UID.
-    pub instance: String,
-    /// The Part 10 file.
-    pub part10: Bytes,
-}
-
-/// What became of an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// The store answered for this instance, in the status codes of C-STORE.
-    Answered(DimseStatus),
-    /// The store cannot be had.
-    Away(String),
-    /// There was no answer to this object, or one that asks for patience; perhaps it says for how many seconds.
-    Later(String, Option<u64>),
-    /// The store answered, but not as one that takes our requests: something must be configured.
-    Misdirected(String),
-    /// This object will never be taken as it is.
-    Refused(String),
-}
-
-/// A DICOMweb store, and what we show it.
-#[derive(Debug)]
-pub struct Store {
-    client: Outgoing,
-    base: Address,
-    pass: Pass,
-}
-
-impl Store {
-    /// A store, with the certificates as they are now.
-    ///
-    /// # Errors
-    /// If the certificates of the peer were not loaded.
-    pub fn new(peer: &Peer, base: &Address, connect: Duration, within: Duration) -> Result<Self> {
-        let tls = match &peer.tls {
-            Some(tls) => Some(tls.connector.as_ref().context("its certificates were not loaded")?),
-            None => None,
-        };
-        Ok(Self { client: Outgoing::new(tls, connect, within), base: base.clone(), pass: Pass::of(peer) })
-    }
-
-    /// Stores an object. A token that the store does not take any more is asked for once anew.
-    pub async fn store(&mut self, object: &Object, now: UnixMs) -> Fate {
-        let mut asked_anew = false;
-        loop {
-            let token = match self.pass.token(&self.client, now).await {
-                Ok(token) => token,
-                Err(fate) => return fate,
-            };
-            let fate = send(&self.client, &self.base, token.as_deref(), object).await;
-            if matches!(fate, Fate::Misdirected(_)) && !asked_anew && self.pass.forget() {
-                asked_anew = true;
-                continue;
-            }
-            return fate;
-        }
-    }
-}
-
-async fn send(client: &Outgoing, base: &Address, token: Option<&str>, object: &Object) -> Fate {
+/// Sends an object and reads what became of it.
+pub(super) async fn send(client: &Outgoing, base: &Address, token: Option<&str>, object: &Object) -> Fate {
     // They become part of an address.
     let is_uid = |text: &str| Uid::parse(text).is_ok_and(|uid| uid.as_str() == text);
     if !is_uid(&object.study) || !is_uid(&object.instance) {
@@ -98,15 +25,6 @@ async fn send(client: &Outgoing, base: &Address, token: Option<&str>, object: &O
             Err(error) => no_answer(&error),
         },
         Err(error) => Fate::Misdirected(OutgoingError::from(error).to_string()),
-    }
-}
-
-/// What it means that there was no answer.
-pub(super) fn no_answer(error: &OutgoingError) -> Fate {
-    match error {
-        OutgoingError::Unreachable(_) => Fate::Away(error.to_string()),
-        OutgoingError::TimedOut(_) | OutgoingError::Unreadable => Fate::Later(error.to_string(), None),
-        OutgoingError::Request(_) => Fate::Misdirected(error.to_string()),
     }
 }
 
@@ -193,39 +111,12 @@ fn number(item: &Value, tag: &str) -> Option<DimseStatus> {
     u16::try_from(number).ok().map(DimseStatus)
 }
 
-/// Whether the store lists an instance (QIDO-RS, PS3.18 section 10.6).
-///
-/// # Errors
-/// Why the store could not be asked.
-pub async fn holds(
-    client: &Outgoing,
-    base: &Address,
-    token: Option<&str>,
-    (study, instance): (&str, &str),
-) -> Result<bool, String> {
-    let path = format!("/studies/{study}/instances?SOPInstanceUID={instance}");
-    let mut request = Request::get(base.with(&path)).header(header::ACCEPT, DICOM_JSON);
-    if let Some(token) = token {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    let request = request.body(Full::default()).map_err(|error| error.to_string())?;
-    let reply = client.send(request).await.map_err(|error| error.to_string())?;
-    match reply.status {
-        200 => {
-            let found: Value = serde_json::from_slice(&reply.body).map_err(|_| "its answer is no JSON".to_owned())?;
-            let listed = |set: &Value| set["00080018"]["Value"][0].as_str() == Some(instance);
-            Ok(found.as_array().is_some_and(|sets| sets.iter().any(listed)))
-        }
-        204 | 404 => Ok(false),
-        status => Err(format!("the store answered {status} to a query")),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use crate::outgoing::script::Script;
+    use std::time::Duration;
 
     fn object(instance: &str) -> Object {
         Object { study: "1.2.3".to_owned(), instance: instance.to_owned(), part10: Bytes::from_static(b"DICM\r\n--x") }
@@ -324,18 +215,5 @@ mod tests {
         let (fate, _) = stored(&reply(200, &body), &object("1.1")).await;
         assert_eq!(fate, Fate::Answered(DimseStatus::SUCCESS));
         assert!(trap.heard().await.is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_look_finds_what_the_store_lists() {
-        let found = r#"[{"00080018":{"vr":"UI","Value":["1.1"]}}]"#;
-        let script = Script::start(&[&reply(200, found), &reply(200, "[]"), &reply(204, ""), &reply(500, "")]).await;
-        let base = Address::parse(&script.address).unwrap();
-        let client = client();
-        let look = || holds(&client, &base, None, ("1.2.3", "1.1"));
-        assert_eq!(look().await, Ok(true));
-        assert_eq!(look().await, Ok(false));
-        assert_eq!(look().await, Ok(false));
-        assert!(look().await.is_err());
     }
 }
