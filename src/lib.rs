@@ -30,6 +30,7 @@ pub mod retention;
 pub mod store;
 pub mod telemetry;
 pub mod timers;
+pub mod turns;
 pub mod verdict;
 pub mod wall;
 pub mod withdrawal;

@@ -1,6 +1,7 @@
 //! The model in use: how its package is found and loaded, and the place where another takes over.
 
 use crate::config::{Analyze, Numbers, Settings};
+use crate::turns::Turns;
 use anyhow::{Context as _, Result, bail};
 use centinela_domain::prediction::ModelRef;
 use centinela_models::engine::{Engine, Limits};
@@ -41,6 +42,8 @@ pub struct LoadedModel {
     pub ages: (u16, u16),
     /// The labels that it reports with their operating points, in the model's order.
     pub labels: Vec<(String, f32)>,
+    /// Whose film is being scored.
+    pub turns: Turns,
 }
 
 /// What the engine may take, by configuration.
@@ -75,7 +78,8 @@ impl LoadedModel {
         let model: Box<dyn Model> = Box::new(model);
         #[cfg(feature = "failpoints")]
         let model = crate::failpoint::film::spoiled(model)?;
-        Ok(Self { engine: Engine::start(model, limits(&settings.analyze)), reference, threshold_set, ages, labels })
+        let engine = Engine::start(model, limits(&settings.analyze));
+        Ok(Self { engine, reference, threshold_set, ages, labels, turns: Turns::default() })
     }
 
     /// The package that the configuration names, loaded.

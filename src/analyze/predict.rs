@@ -66,6 +66,7 @@ pub async fn score(app: &App, model: &LoadedModel, instance: &InstanceRow) -> Re
         return Ok(Scored::No(reason));
     }
     let (sop, sha) = (&instance.sop_instance, &model.reference.weights_sha256);
+    let _turn = model.turns.take(sop).await;
     let known = {
         let mut tx = app.db.read().await?;
         predictions::find(&mut tx, sop, sha, &model.threshold_set).await?
@@ -114,7 +115,7 @@ pub async fn score(app: &App, model: &LoadedModel, instance: &InstanceRow) -> Re
         created_at: now,
     };
     let mut tx = app.db.write().await?;
-    // The report may have scored it meanwhile, or a worker that took the job over: the feed tells it once.
+    // Another process may have scored it meanwhile: the feed tells it once.
     if predictions::insert(&mut tx, &row).await? {
         let detail = json!({
             "model": model.reference.name, "version": model.reference.version,
