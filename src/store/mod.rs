@@ -114,7 +114,8 @@ impl Db {
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
             // There is no server that could have gone away.
             .test_before_acquire(false)
-            .connect_with(options.clone())
+            // In KiB. Each write of another connection empties their caches, so that more would only be memory.
+            .connect_with(options.clone().pragma("cache_size", "-512"))
             .await
             .with_context(|| format!("open database {}", path.display()))?;
         sqlx::migrate!("migrations/sqlite").run(&pool).await.context("migrate the SQLite database")?;
