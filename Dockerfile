@@ -16,6 +16,8 @@ COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/centinela/
 # Inside a container the API has to listen on its network; what is published where is the host's decision.
 ENV CENTINELA__STORAGE__DATA_DIR=/var/lib/centinela \
     MALLOC_ARENA_MAX=2 \
+    MALLOC_TRIM_THRESHOLD_=4194304 \
+    MALLOC_MMAP_THRESHOLD_=33554432 \
     CENTINELA__API__BIND=0.0.0.0
 USER centinela
 WORKDIR /var/lib/centinela

@@ -55,6 +55,8 @@ impl Home {
             .set("CENTINELA__DICOM__BIND", "127.0.0.1")
             // As the unit file and the image have it.
             .set("MALLOC_ARENA_MAX", "2")
+            .set("MALLOC_TRIM_THRESHOLD_", "4194304")
+            .set("MALLOC_MMAP_THRESHOLD_", "33554432")
     }
 
     /// Sets an environment variable of the node.
