@@ -68,7 +68,11 @@ pub async fn gather(db: &Db, config: &Config, running: bool, free: Option<u64>, 
     let standing = alerts::standing(&mut tx).await?;
     // Destinations and space speak for themselves; the rest is told as the node told it.
     let told = [AlertKind::DestinationBehind, AlertKind::DeliveryRefused, AlertKind::DiskLow].map(AlertKind::as_str);
-    for row in standing.iter().filter(|row| !told.contains(&row.kind.as_str())) {
+    let spoken: Vec<String> = troubles.iter().filter_map(|trouble| trouble.destination.clone()).collect();
+    // One that is behind and has nothing to say for itself: it never was tried.
+    let behind =
+        |row: &alerts::AlertRow| row.kind == AlertKind::DestinationBehind.as_str() && !spoken.contains(&row.subject);
+    for row in standing.iter().filter(|row| behind(row) || !told.contains(&row.kind.as_str())) {
         let remedy = AlertKind::parse(&row.kind).map_or("see docs/operations.md", AlertKind::remedy);
         troubles.push(trouble(None, &row.text, remedy));
     }

@@ -289,7 +289,7 @@ impl Peers {
                     peer.name
                 ));
             }
-            if !peer.certificates.is_empty() && !peer.sends {
+            if !peer.certificates.is_empty() && !peer.sends && !peer.is_asked() {
                 problems
                     .push(format!("{name}: peer {:?} has certificates, but may not call: add sends = true", peer.name));
             }

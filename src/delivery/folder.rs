@@ -67,18 +67,21 @@ fn write(folder: &Path, study: &str, instance: &str, part10: &[u8]) -> std::io::
     }
     // A new file: never what somebody laid there.
     let mut file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
-    let written = file.write_all(part10).and_then(|()| file.sync_all());
-    if let Err(error) = written {
-        let _ = fs::remove_file(&unfinished);
-        return Err(error);
+    let written = file.write_all(part10).and_then(|()| file.sync_all()).and_then(|()| fs::read(&unfinished));
+    match written {
+        Ok(read) if read == part10 => {}
+        otherwise => {
+            let _ = fs::remove_file(&unfinished);
+            otherwise?;
+            return Ok(Kept::Later("what was written reads back otherwise".to_owned()));
+        }
     }
     fs::rename(&unfinished, &place)?;
-    File::open(&inside)?.sync_all()?;
-    Ok(if fs::read(&place)? == part10 {
-        Kept::Yes
-    } else {
-        Kept::Later("what was written reads back otherwise".to_owned())
-    })
+    match File::open(&inside).and_then(|inside| inside.sync_all()) {
+        // Whoever waits for files there may have taken it, and its folder, already.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Kept::Yes),
+        other => other.map(|()| Kept::Yes),
+    }
 }
 
 #[cfg(test)]

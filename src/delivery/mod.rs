@@ -159,8 +159,7 @@ impl Sender {
         if !self.watch.keep(&app, &peer, &self.stop).await? {
             return Ok(Step::Idle);
         }
-        let limit = if down.is_some() { 1 } else { BATCH.min(room) };
-        let batch = self.claim(limit, down.is_some()).await?;
+        let batch = self.claim(BATCH.min(room), down.is_some()).await?;
         if batch.is_empty() {
             if down.is_none() {
                 return Ok(Step::Idle);
@@ -175,15 +174,15 @@ impl Sender {
         Ok(Step::Worked)
     }
 
-    /// Takes what can be sent; after an outage also what waits because of it.
-    async fn claim(&self, limit: i64, after_outage: bool) -> Result<Vec<DeliveryRow>> {
+    /// Takes what can be sent; in an outage one object, of all that waits because of it.
+    async fn claim(&self, limit: i64, down: bool) -> Result<Vec<DeliveryRow>> {
         let (app, peer) = (&self.app, &self.peer);
         let settings = &app.config.settings.delivery;
         // Long enough for the slowest peer that still answers in time.
         let seconds = settings.connect_timeout + settings.response_timeout * (BATCH as u64 + 1) + 30;
         let lease = i64::try_from(seconds * 1_000)?;
         let now = app.clock.now();
-        let ready = after_outage || {
+        let ready = down || {
             let mut tx = app.db.read().await?;
             deliveries::any_ready(&mut tx, &peer.name, now).await?
         };
@@ -191,10 +190,12 @@ impl Sender {
             return Ok(Vec::new());
         }
         let mut tx = app.db.write().await?;
-        if after_outage {
+        let batch = if down {
             deliveries::bring_forward(&mut tx, &peer.name, now).await?;
-        }
-        let batch = deliveries::claim(&mut tx, &peer.name, now, lease, limit).await?;
+            deliveries::claim_probe(&mut tx, &peer.name, now, lease).await?
+        } else {
+            deliveries::claim(&mut tx, &peer.name, now, lease, limit).await?
+        };
         if peer.rate().is_some() {
             handovers::begin(&mut tx, &peer.name, batch.iter().map(|row| row.id.as_str()), now).await?;
         }

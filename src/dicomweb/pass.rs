@@ -69,7 +69,7 @@ impl Pass {
                     return Ok(Some(token.clone()));
                 }
                 let (fresh, seconds) = ask(client, asks).await?;
-                *token = Some((fresh.clone(), now + seconds.saturating_mul(1_000) - MARGIN_MS));
+                *token = Some((fresh.clone(), now.saturating_add(seconds.saturating_mul(1_000)) - MARGIN_MS));
                 Ok(Some(fresh))
             }
         }

@@ -35,6 +35,7 @@ const MOST: i64 = 32;
 /// # Errors
 /// If a destination's loop ends on its own.
 pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
+    unask(&app).await?;
     let mut tasks = tokio::task::JoinSet::new();
     for peer in app.config.peers.destinations().filter(|peer| peer.is_asked() || peer.is_looked_at()) {
         tasks.spawn(serve(Arc::clone(&app), peer.clone(), stop.clone()));
@@ -47,6 +48,15 @@ pub async fn run(app: Arc<App>, stop: CancellationToken) -> Result<()> {
         ended.context("proof task")??;
     }
     Ok(())
+}
+
+/// Ends what is under way at destinations that are not asked any more: their entries have changed.
+async fn unask(app: &App) -> Result<()> {
+    let mut tx = app.db.write().await?;
+    for peer in app.config.peers.destinations().filter(|peer| !peer.is_asked()) {
+        proofs::unask(&mut tx, &peer.name, peer.is_looked_at(), app.clock.now()).await?;
+    }
+    tx.commit().await
 }
 
 async fn serve(app: Arc<App>, peer: Peer, stop: CancellationToken) -> Result<()> {

@@ -38,7 +38,7 @@ pub struct DeliveryRow {
     pub cause: Option<String>,
     /// When it was scheduled.
     pub created_at: UnixMs,
-    /// When the destination answered success.
+    /// When the destination answered success, the last time if it was sent again.
     pub accepted_at: Option<UnixMs>,
     /// When it promised to keep it.
     pub committed_at: Option<UnixMs>,
@@ -103,6 +103,33 @@ const CLAIM: Sql = claim_sql!(
     ") returning *"
 );
 
+/// The same for a destination that is down, which is asked with one object: those on which it failed [`SUSPECT`] times
+/// come last, the least tried first, or one that it will never answer would keep all others from it. A study's order holds.
+const PROBE: Sql = claim_sql!(
+    [
+        "update delivery set state = 'sending', lease_until = $4 where id in (select d.id from delivery d where ",
+        ready!(),
+        " and not exists (select 1 from delivery e where e.study_uid = d.study_uid and e.destination = d.destination \
+         and e.attempts < $3 and e.state in ('scheduled', 'sending') \
+         and (e.created_at < d.created_at or (e.created_at = d.created_at and e.id < d.id))) \
+         order by case when d.attempts < $6 then 0 else d.attempts end, d.rank, d.created_at, d.id limit $5"
+    ],
+    ") returning *"
+);
+
+/// So many failures may be an object's own.
+const SUSPECT: i64 = 3;
+
+/// Takes the delivery with which a destination that is down is asked whether it is back.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim_probe(tx: &mut Tx, destination: &str, now: UnixMs, lease_ms: i64) -> Result<Vec<DeliveryRow>> {
+    let sql = PROBE.on(tx);
+    Ok(on!(tx, c => sqlx::query_as(sql)
+        .bind(destination).bind(now).bind(HOLDS_UP).bind(now + lease_ms).bind(1_i64).bind(SUSPECT).fetch_all(c).await?))
+}
+
 /// Takes deliveries of one destination that can be sent, in the order of their rank; those of one study in the
 /// order in which they were scheduled.
 ///
@@ -139,7 +166,7 @@ pub async fn record(tx: &mut Tx, id: &str, attempt: &AttemptRecord<'_>, now: Uni
     let accepted = (attempt.state == DeliveryState::Accepted).then_some(now);
     on!(tx, c => sqlx::query(
         "update delivery set state = $2, attempts = attempts + 1, next_at = $3, last_status = $4, last_error = $5, \
-         cause = $7, accepted_at = coalesce(accepted_at, $6), lease_until = null where id = $1 and state = 'sending'")
+         cause = $7, accepted_at = coalesce($6, accepted_at), lease_until = null where id = $1 and state = 'sending'")
         .bind(id).bind(attempt.state.as_str()).bind(attempt.next_at).bind(attempt.status.map(i64::from))
         .bind(attempt.error).bind(accepted).bind(attempt.cause).execute(c).await?.rows_affected());
     Ok(())

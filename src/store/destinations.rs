@@ -120,7 +120,8 @@ pub async fn set_rest(tx: &mut Tx, name: &str, until: Option<UnixMs>) -> Result<
     Ok(())
 }
 
-/// Has destinations that are down asked now whether they are back: one of them, or all.
+/// Has destinations that are down asked now whether they are back, and those that did not offer storage commitment
+/// whether they do by now: one of them, or all.
 ///
 /// # Errors
 /// If the database fails.
@@ -128,6 +129,9 @@ pub async fn ask_now(tx: &mut Tx, name: Option<&str>, now: UnixMs) -> Result<()>
     on!(tx, c => sqlx::query(
         "update destination set probe_at = $2 where (cast($1 as text) is null or name = $1) and probe_at > $2")
         .bind(name).bind(now).execute(c).await?.rows_affected());
+    on!(tx, c => sqlx::query(
+        "update destination set unoffered_until = null where cast($1 as text) is null or name = $1")
+        .bind(name).execute(c).await?.rows_affected());
     Ok(())
 }
 

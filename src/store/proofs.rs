@@ -219,6 +219,19 @@ pub async fn step(tx: &mut Tx, row: &ProofRow, step: &Step<'_>) -> Result<bool> 
     Ok(done == 1)
 }
 
+/// Ends what a destination was asked or is to be asked, because it is not asked any more by its entry: its results are
+/// looked for from now on, or accepted is the end there.
+///
+/// # Errors
+/// If the database fails.
+pub async fn unask(tx: &mut Tx, destination: &str, looked_at: bool, now: UnixMs) -> Result<u64> {
+    let (state, also) = if looked_at { ("looking", "asking") } else { ("unoffered", "looking") };
+    Ok(on!(tx, c => sqlx::query(
+        "update proof set state = $2, attempts = 0, next_at = $4 where destination = $1 \
+         and state in ('asking', 'waiting', $3)")
+        .bind(destination).bind(state).bind(also).bind(now).execute(c).await?.rows_affected()))
+}
+
 /// The destination took the request: the report is due.
 ///
 /// # Errors

@@ -128,6 +128,30 @@ fn one_that_answers_echo_and_nothing_else_is_asked_with_one_object() {
 }
 
 #[test]
+fn an_object_that_is_never_answered_keeps_no_other_from_a_destination() {
+    let peer = Scripted::start(&json!({ "answers": { GSPS: ["abort"] } }));
+    let home = Home::new(&[Peer::pacs(peer.port, "full")]).synthetic_map().set("CENTINELA__DELIVERY__ECHO_EVERY", "1");
+    let node = home.start();
+    let films = analyzed(&node, &FILMS[..1]);
+    let down = until("its presentation state takes the destination down", || events(&node, "destination_down").pop());
+    assert_eq!(down["detail"]["destination"], "pacs", "{down:#}");
+    assert_eq!(peer.told("store").iter().filter(|store| store["answer"] == 0).count(), 1, "the report");
+    // Reports of later studies pass it, each though the destination is down, and theirs too are never taken.
+    for name in &FILMS[1..3] {
+        let film = analyzed(&node, &[name]).remove(0);
+        until("the next report arrives", || {
+            let study = node.study(&film.study)?;
+            let taken =
+                study["deliveries"].as_array()?.iter().filter(|delivery| delivery["state"] == "accepted").count();
+            (taken == 1).then_some(())
+        });
+    }
+    assert!(
+        node.study(&films[0].study).unwrap()["deliveries"].as_array().unwrap().iter().any(|d| d["state"] != "accepted")
+    );
+}
+
+#[test]
 fn objects_of_a_study_arrive_in_order_and_others_do_not_wait() {
     let peer = Scripted::start(&json!({ "answers": { SR_3D: [0xA700, 0xA700, 0] } }));
     let home = Home::new(&[Peer::pacs(peer.port, "compat")]).synthetic_map();
